@@ -1,0 +1,211 @@
+"""The command line: one sub-command per step. It parses, calls and prints; heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from solid import __version__
+from solid.errors import SolidError
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+INPUT = click.Path(file_okay=False, exists=True, path_type=Path)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Lists commands in the order of the chain and turns the user's errors into one clear message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SolidError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def main() -> None:
+    """SOLID: recommenders whose weights are generated from semantic sequences.
+
+    The steps run in the order of this list; each reads files and writes files. `dvc repro` calls them all.
+    """
+
+
+def settings_options(command: F) -> F:
+    """Add --params and --set to a command; it receives them as ``params`` and ``overrides``."""
+    command = click.option(
+        "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting; may be repeated."
+    )(command)
+    return click.option(
+        "--params",
+        type=click.Path(dir_okay=False, exists=True, path_type=Path),
+        help="YAML file of settings  [default: params.yaml if it exists, else built-in defaults]",
+    )(command)
+
+
+@main.command()
+@click.option("--out", type=FOLDER, default="data", show_default=True, help="Folder to write.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def sample(out: Path, seed: int) -> None:
+    """Write a small Amazon-like data set, the same bytes for the same seed."""
+    from solid.data.sample import write_sample
+
+    write_sample(out, seed)
+    click.echo(f"{out}: sample data set written")
+
+
+@main.command()
+@click.option("--out", type=FOLDER, required=True, help="Folder for the raw files and their manifest.")
+@settings_options
+def ingest(out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
+    """Fetch raw data (folder, https:// or s3://), find its format, record checksums."""
+    from solid.config import load_settings
+    from solid.data.ingest import ingest as run
+
+    run(out, load_settings(params, overrides).data)
+
+
+@main.command()
+@click.option("--raw", type=INPUT, required=True, help="Output of ingest.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for interactions, items, candidates, statistics.")
+@settings_options
+def prepare(raw: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
+    """Parse, filter (k-core) and split the data; draw the validation and test candidates."""
+    from solid.config import load_settings
+    from solid.data.prepare import prepare as run
+
+    run(raw, out, load_settings(params, overrides).prepare)
+
+
+@main.command()
+@click.option("--raw", type=INPUT, required=True, help="Output of ingest.")
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for one float32 matrix a modality.")
+@settings_options
+def features(raw: Path, prepared: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
+    """Turn item texts and pictures into vectors."""
+    from solid.config import load_settings
+    from solid.features import extract_features
+
+    extract_features(raw, prepared, out, load_settings(params, overrides).features)
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the trained model.")
+@click.option("--head", type=click.Choice(["static", "duet", "solid"]), required=True, help="Kind of model.")
+@click.option("--ids", type=click.Choice(["item", "semantic"]), default="item", show_default=True,
+              help="What static and duet models read; solid always reads both.")  # fmt: skip
+@click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or --head solid).")
+@click.option("--item-model", type=INPUT, help="Trained duet on items, from which solid starts.")
+@click.option("--semantic-model", type=INPUT, help="Trained duet on classes: solid's trunk and codebook start.")
+@settings_options
+def train(**options: Any) -> None:
+    """Train one model: a baseline, the item or semantic model, or SOLID."""
+    from solid.config import load_settings
+    from solid.training import train as run
+
+    settings = load_settings(options.pop("params"), options.pop("overrides"))
+    run(settings=settings, **options)
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--model", type=INPUT, required=True, help="Trained duet model on items.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for id.npy, the item embeddings.")
+def embed(prepared: Path, model: Path, out: Path) -> None:
+    """Write the item embeddings of a trained model, the `id` modality of semantic ids."""
+    from solid.features import write_embeddings
+
+    write_embeddings(prepared, model, out)
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--features", type=INPUT, help="Output of features (for modalities with text or image).")
+@click.option("--embeddings", type=INPUT, help="Output of embed (for modalities with id).")
+@click.option("--modality", required=True, help="id, text, image or a mix such as id_text_image.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for semantic_ids.parquet and quality.json.")
+@settings_options
+def assign(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+    """Cluster item vectors into semantic ids."""
+    from solid.config import load_settings
+    from solid.semantics import assign as run
+
+    run(settings=load_settings(params, overrides).semantics, **options)
+
+
+def _named(pairs: tuple[str, ...]) -> dict[str, Path]:
+    models: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and Path(path).is_dir()):
+            raise click.BadParameter(f"{pair!r}: write it as NAME=FOLDER, with the folder of a trained model")
+        models[name] = Path(path)
+    return models
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
+              help="A trained model and its name in the table; the first is the baseline.")  # fmt: skip
+@click.option("--features", type=INPUT, help="Output of features: for the map of the semantic space.")
+@click.option("--embeddings", type=INPUT, help="Output of embed: likewise.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for metrics, per-user values and report.html.")
+@settings_options
+def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+    """Score the test users with every model, compare them, write the report."""
+    from solid.config import load_settings
+    from solid.evaluation import evaluate as run
+
+    table = run(models=_named(models), settings=load_settings(params, overrides).evaluation, **options)
+    click.echo(table)
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--model", type=INPUT, required=True, help="Trained solid model.")
+@click.option("--evaluation", type=INPUT, help="Output of evaluate; its files go along with the version.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for registration.json and the reason in words.")
+@settings_options
+def register(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+    """Register the model in MLflow: challenger always, champion when it wins."""
+    from solid.config import load_settings
+    from solid.registry import register as run
+
+    click.echo(run(settings=load_settings(params, overrides), **options))
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--semantics", type=INPUT, multiple=True, help="Output of assign; may be repeated.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the released layout.")
+@click.option("--negatives", type=int, default=4, show_default=True, help="Training negatives a positive.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def export(**options: Any) -> None:
+    """Write train.txt and test.txt as the released code reads them, on items and on classes."""
+    from solid.data.export import export as run
+
+    run(**options)
+
+
+@main.command()
+@click.option("--model", default="models:/solid@champion", show_default=True, help="MLflow model address.")
+@click.option("-k", type=int, default=10, show_default=True, help="How many items to recommend.")
+@click.argument("history", nargs=-1, required=True)
+def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
+    """Recommend items after HISTORY (original item ids, oldest first) with a registered model."""
+    from solid.registry import recommend as run
+
+    click.echo(run(model, list(history), k))
+
+
+if __name__ == "__main__":
+    cast(Any, main)()

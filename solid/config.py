@@ -1,0 +1,165 @@
+"""Every setting of the chain, typed and validated; ``params.yaml`` holds them, an unknown key is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from solid.errors import SettingsError
+
+Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+
+class Section(BaseModel):
+    """A section of ``params.yaml``: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Section):
+    """Where the raw data comes from."""
+
+    source: str = Field("data", description="folder, https:// or s3:// address of the raw data")
+    format: str = Field("auto", description="reader to use, by name; auto looks at the files")
+
+
+class PrepareSettings(Section):
+    """From raw files to sequences (protocol: method section 4)."""
+
+    k_core: int | Literal["auto"] = Field(
+        "auto", description="drop users and items with fewer events, repeatedly; auto: 5, or 0 where the source did it"
+    )
+    negatives: int = Field(99, ge=1, description="candidates drawn beside each validation and test positive")
+    max_bad_share: float = Field(0.01, ge=0, le=1, description="stop when a larger share of lines is broken")
+    seed: int = Field(0, ge=0, description="seed of the validation and test candidates")
+
+
+class FeatureSettings(Section):
+    """How items become vectors."""
+
+    text: str = Field("auto", description="auto | precomputed | tfidf | clip | none")
+    image: str = Field("auto", description="auto | precomputed | pixels | clip | none")
+    dim: int = Field(64, ge=2, description="width of the TF-IDF + SVD text vectors")
+    clip: str = Field("openai/clip-vit-base-patch32", description="CLIP model id or local folder")
+    batch_size: int = Field(64, ge=1, description="items encoded at once by CLIP")
+
+
+class SemanticsSettings(Section):
+    """How vectors become semantic ids."""
+
+    modalities: tuple[Modality, ...] = Field(("id_text_image",), min_length=1, description="one SOLID model for each")
+    classes: int | Literal["auto"] = Field("auto", description="number of classes; auto: a rule on the number of items")
+    seed: int = Field(0, ge=0, description="seed of the clustering")
+
+
+class ModelSettings(Section):
+    """The recommender that every head shares."""
+
+    backbone: Literal["sasrec"] = "sasrec"
+    dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
+    length: int = Field(10, ge=1, description="history length L")
+    layers: int = Field(1, ge=1, description="transformer layers")
+    attention_heads: int = Field(4, ge=1, description="attention heads; they divide dim")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class TrainingSettings(Section):
+    """The training loop, shared by all models."""
+
+    epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
+    patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation UAUC")
+    batch_size: int = Field(1024, ge=2, description="candidate rows a step (each history has 1 + negatives of them)")
+    negatives: int = Field(4, ge=1, description="negatives a training positive, drawn anew each epoch")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
+    seed: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, description="CPU threads; 0: what torch chooses")
+    device: str = Field("auto", description="auto | cpu | cuda | cuda:N")
+
+
+class FusionSettings(Section):
+    """SOLID's own: how item and semantic branch meet, and the codebook (method section 3)."""
+
+    bound: Literal["clip", "tanh", "none"] = Field("tanh", description="form of the bound on the item branch")
+    t: float = Field(0.01, gt=0, description="scale of the bound")
+    alignment: float = Field(0.1, ge=0, description="lambda, weight of the alignment loss")
+    codebook: Literal["none", "frozen", "loss", "ema"] = Field(
+        "ema", description="how the codebook learns; none: no SCL"
+    )
+
+
+class EvaluationSettings(Section):
+    """What is measured and compared."""
+
+    batch_size: int = Field(1024, ge=1, description="users scored at once")
+    bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
+    seed: int = Field(0, ge=0)
+
+
+class RegistrySettings(Section):
+    """Where the trained fusion model is registered and when it becomes champion."""
+
+    name: str = Field("solid", description="registered model name in MLflow")
+    metric: str = Field("uauc", description="per-user metric on which challenger and champion are compared")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="share of bootstrap resamples the challenger must win")
+
+
+class Settings(Section):
+    """All sections of ``params.yaml``; a missing section or key takes its default."""
+
+    data: DataSettings = DataSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    features: FeatureSettings = FeatureSettings()
+    semantics: SemanticsSettings = SemanticsSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    fusion: FusionSettings = FusionSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    registry: RegistrySettings = RegistrySettings()
+
+
+def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Read settings from a YAML file and apply ``section.key=value`` overrides (values are YAML).
+
+    Without a path, ``params.yaml`` of the current folder is read if there is one.
+
+    Raises:
+        SettingsError: the file is missing or not YAML, or a key or value does not fit; every fault is named.
+    """
+    place = path or Path("params.yaml")
+    values: dict[str, Any] = {}
+    if place.is_file():
+        try:
+            values = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{place}: not valid YAML: {error}") from None
+        if not isinstance(values, dict):
+            raise SettingsError(f"{place}: expected sections such as 'training:', found {type(values).__name__}")
+    elif path is not None:
+        raise SettingsError(f"{path}: no such settings file")
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not equals or not dot:
+            raise SettingsError(f"--set {override}: write it as section.key=value, for example training.seed=1")
+        values[section] = {**(values.get(section) or {}), key: yaml.safe_load(text)}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {_explain(fault)}" for fault in error.errors()]
+        raise SettingsError("settings do not fit:\n  " + "\n  ".join(faults)) from None
+
+
+def _explain(fault: Any) -> str:
+    if fault["type"] != "extra_forbidden":
+        return f"{fault['msg']} (given {fault['input']!r})"
+    owner: Any = Settings
+    for part in fault["loc"][:-1]:
+        owner = owner.model_fields[part].annotation
+    return "unknown key; known here: " + ", ".join(owner.model_fields)

@@ -1,0 +1,21 @@
+"""What a person sees while a step runs: lines on standard error and one progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def say(message: str) -> None:
+    """Print a line to standard error without tearing a progress bar apart."""
+    tqdm.write(message, file=sys.stderr)
+
+
+def progress(items: Iterable[T], what: str, unit: str = "it", total: int | None = None) -> Iterable[T]:
+    """Iterate with a progress bar; in a log file (no terminal) the bar stays silent."""
+    return tqdm(items, desc=what, unit=unit, total=total, disable=None, file=sys.stderr, leave=False)

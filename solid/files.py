@@ -1,0 +1,91 @@
+"""Outputs that appear whole or not at all, and digests of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from solid.errors import DataError
+
+
+def partial_of(out: Path) -> Path:
+    """The scratch folder beside ``out`` in which an output is built before it is renamed into place."""
+    return out.with_name(out.name + ".partial")
+
+
+@contextmanager
+def whole_folder(out: Path, *, keep_partial: bool = False) -> Iterator[Path]:
+    """Yield a folder to write in; it becomes ``out`` when the block ends well and only then.
+
+    An older ``out`` is replaced. When the block fails nothing is left behind, unless ``keep_partial``
+    says that the unfinished folder holds something a second try can resume from.
+    """
+    partial = partial_of(out)
+    if partial.exists() and not keep_partial:
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+    except BaseException:
+        if not keep_partial:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if out.exists():
+        shutil.rmtree(out)
+    partial.replace(out)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it becomes ``path`` when the block ends well and only then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON, whole or not at all; NaN is refused, keys keep their order."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; is {path.parent} the output of the step before?")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}:{error.lineno}: not valid JSON ({error.msg}); run the step that wrote it again"
+        ) from None
+
+
+def file_md5(path: Path) -> str:
+    """MD5 of a file's bytes, as DVC records it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest DVC gives a folder (``<md5>.dir``), so that a run can name its data as ``dvc.lock`` does."""
+    entries = [
+        {"md5": file_md5(path), "relpath": path.relative_to(folder).as_posix()}
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    entries.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode("utf-8")).hexdigest() + ".dir"
