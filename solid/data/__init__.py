@@ -1,0 +1,1 @@
+"""From raw files to the sequences that models are trained and tested on."""

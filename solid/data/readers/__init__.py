@@ -1,0 +1,33 @@
+"""Readers of source formats, one file each, found by name or by looking at the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from solid.data.readers.base import Problems, RawData, Reader, Vectors
+from solid.errors import DataError
+
+__all__ = ["READERS", "Problems", "RawData", "Reader", "Vectors", "find_reader"]
+
+READERS: tuple[Reader, ...] = ()
+
+
+def find_reader(folder: Path, name: str = "auto") -> Reader:
+    """The reader of that name, or for ``auto`` the one that recognises the folder.
+
+    Raises:
+        DataError: no reader has that name, none recognises the folder, or more than one does.
+    """
+    known = {reader.name: reader for reader in READERS}
+    if name in known:
+        return known[name]
+    listing = "\n".join(f"  {reader.name}: {reader.description}" for reader in known.values())
+    if name != "auto":
+        raise DataError(f"no reader is called {name!r}; data.format may be auto or one of\n{listing}")
+    fitting = [reader for reader in READERS if reader.matches(folder)]
+    if not fitting:
+        raise DataError(f"{folder}: no reader recognises these files; data.format may name one of\n{listing}")
+    if len(fitting) > 1:
+        names = " and ".join(reader.name for reader in fitting)
+        raise DataError(f"{folder}: looks like {names}; say which with data.format")
+    return fitting[0]

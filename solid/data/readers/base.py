@@ -1,0 +1,187 @@
+"""What every reader gives and the checks that all of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from solid.errors import DataError
+
+BROKEN = "broken_lines"
+UNKNOWN = "unknown_fields"
+DUPLICATE = "duplicate_rows"
+BARE = "items_without_metadata"
+
+ITEM_COLUMNS = ("item_id", "title", "text", "category", "image")
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
+EXAMPLES = 5
+
+
+@dataclass
+class Problems:
+    """What was wrong with a source: counts per kind and the first few places of each."""
+
+    lines: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, file: str, line: int, what: str) -> None:
+        """Count one problem of a kind; ``line`` counts from 1."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        shown = self.examples.setdefault(kind, [])
+        if len(shown) < EXAMPLES:
+            shown.append(f"{file}:{line}: {what}")
+
+    def add_all(self, kind: str, file: str, lines: Iterable[int], what: Iterable[str]) -> None:
+        """Count one problem for each line."""
+        for line, words in zip(lines, what, strict=True):
+            self.add(kind, file, int(line), words)
+
+    def bad_share(self) -> float:
+        """The share of all lines read that are broken; other problems are reported but cost no line of input."""
+        return self.counts.get(BROKEN, 0) / max(self.lines, 1)
+
+
+@dataclass
+class RawData:
+    """A source after parsing and before any filter.
+
+    Attributes:
+        interactions: ``user_id`` str, ``item_id`` str, ``timestamp`` int64, in file order. The unit of time is the
+            source's own, only the order counts; a source without time has the row number there.
+        items: ``item_id``, ``title``, ``text``, ``category``, ``image``, all str and "" where unknown; exactly one
+            row for each item of the interactions, in order of first appearance. ``text`` holds all words known of
+            the item, its title included; ``image`` is a path relative to the folder read.
+        problems: what was broken, unknown, doubled or missing.
+        filtered: the source is already k-core filtered.
+        timed: the source has time.
+    """
+
+    interactions: pd.DataFrame
+    items: pd.DataFrame
+    problems: Problems
+    filtered: bool
+    timed: bool
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Precomputed item vectors: row i of ``matrix`` (float32, [items, width]) belongs to ``item_ids[i]``."""
+
+    item_ids: list[str]
+    matrix: npt.NDArray[np.float32]
+
+
+class Reader(ABC):
+    """One source format. Readers look at file names and first lines to recognise it, and never write."""
+
+    name: str
+    description: str
+
+    @abstractmethod
+    def matches(self, folder: Path) -> bool:
+        """Whether the folder looks like this format; cheap, and never an error."""
+
+    @abstractmethod
+    def read(self, folder: Path) -> RawData:
+        """Read the folder; broken lines are counted, not raised.
+
+        Raises:
+            DataError: the folder does not hold this format at all.
+        """
+
+    def vectors(self, folder: Path) -> dict[str, Vectors]:
+        """Precomputed item vectors by modality ("text", "image"); most formats have none."""
+        return {}
+
+
+def find_files(folder: Path, *patterns: str) -> list[Path]:
+    """Files below the folder that fit one of the patterns, sorted, without ingest's manifest."""
+    found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
+    return sorted(found - {folder / "manifest.json"})
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The name under which problems mention a file."""
+    return path.relative_to(folder).as_posix()
+
+
+def assemble(
+    folder: Path,
+    events: Mapping[str, pd.DataFrame],
+    metadata: Mapping[str, pd.DataFrame],
+    problems: Problems,
+    *,
+    timed: bool,
+    filtered: bool = False,
+) -> RawData:
+    """Join the parsed files into ``RawData``.
+
+    Rows with the same user, item and time are dropped after the first and counted (in a source without time a repeat
+    is a second event, so all stay); so are second metadata rows of an item. Pictures are files named after the item in
+    a folder ``images/``, whatever the format.
+
+    Args:
+        folder: the folder read.
+        events: file name -> ``user_id``, ``item_id``, ``timestamp`` (where timed), ``line``.
+        metadata: file name -> ``item_id``, ``line`` and any of ``title``, ``text``, ``category``.
+        problems: filled so far by the reader; the faults found here are added.
+        timed: whether the events have a time.
+        filtered: whether the source is already k-core filtered.
+
+    Raises:
+        DataError: there is not a single event.
+    """
+    interactions = _stack(events, ["user_id", "item_id", *(["timestamp"] if timed else [])])
+    if interactions.empty:
+        shown = "; ".join(problems.examples.get(BROKEN, []))
+        raise DataError(f"{folder}: not one interaction could be read" + (f" ({shown})" if shown else ""))
+    if timed:
+        interactions = _distinct(interactions, ["user_id", "item_id", "timestamp"], problems)
+    else:
+        interactions["timestamp"] = np.arange(len(interactions))
+    interactions["timestamp"] = interactions["timestamp"].astype("int64")
+
+    first = interactions.drop_duplicates("item_id")
+    items = first[["item_id"]].reset_index(drop=True)
+    known = _stack(metadata, ["item_id", "title", "text", "category"])
+    known = _distinct(known[known["item_id"].isin(items["item_id"])], ["item_id"], problems)
+    if metadata:
+        bare = first[~first["item_id"].isin(known["item_id"])]
+        _count(problems, BARE, bare, "item_id")
+    items = items.merge(known[["item_id", "title", "text", "category"]], on="item_id", how="left")
+    items["image"] = items["item_id"].map(_pictures(folder))
+    items = items[list(ITEM_COLUMNS)].fillna("").astype("str")
+    return RawData(interactions[["user_id", "item_id", "timestamp"]], items, problems, filtered, timed)
+
+
+def _stack(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """The parts under each other with their file as a category."""
+    frames = [part.reindex(columns=[*columns, "line"]) for part in parts.values()]
+    codes = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    stacked = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "line"], dtype="str")
+    stacked["file"] = pd.Categorical.from_codes(codes.astype("int64"), categories=list(parts))
+    return stacked
+
+
+def _distinct(rows: pd.DataFrame, key: list[str], problems: Problems) -> pd.DataFrame:
+    doubled = rows.duplicated(key)
+    _count(problems, DUPLICATE, rows[doubled], *key)
+    return rows[~doubled].reset_index(drop=True)
+
+
+def _count(problems: Problems, kind: str, rows: pd.DataFrame, *columns: str) -> None:
+    for file, line, *values in rows[["file", "line", *columns]].itertuples(index=False):
+        problems.add(kind, str(file), int(line), " ".join(map(str, values)))
+
+
+def _pictures(folder: Path) -> dict[str, str]:
+    """Item id -> picture, relative to the folder."""
+    found = (path for path in find_files(folder, "images/*") if path.suffix.lower() in PICTURES)
+    return {path.stem: relative(path, folder) for path in found}
