@@ -1,0 +1,76 @@
+"""The prepared data as every later step reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from solid.data.sequences import Sequences
+from solid.errors import DataError
+from solid.files import read_json
+
+HELD_OUT: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Users, items and sequences, and the candidates that validation and test rank beside each positive.
+
+    Attributes:
+        users: one row a user: user_id.
+        items: one row an item, row r is item r + 1: item_id, title, text, category, image ("" where unknown).
+        sequences: all events.
+        candidates: for each held-out split int32 [U, n], row u for user u: items that the user never touched.
+        stats: what prepare counted, with the ``digest`` of the raw data.
+    """
+
+    users: pd.DataFrame
+    items: pd.DataFrame
+    sequences: Sequences
+    candidates: dict[Literal["valid", "test"], NDArray[np.int32]]
+    stats: dict[str, Any]
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """N."""
+        return len(self.items)
+
+    @classmethod
+    def load(cls, folder: Path) -> Dataset:
+        """Read the output folder of prepare.
+
+        Raises:
+            DataError: a file is missing, or the files do not belong together.
+        """
+        names = [
+            "users.parquet",
+            "items.parquet",
+            "interactions.parquet",
+            "candidates_valid.npy",
+            "candidates_test.npy",
+        ]
+        if missing := [name for name in [*names, "stats.json"] if not (folder / name).is_file()]:
+            raise DataError(f"{folder}: no {missing[0]} here; is this the output of solid prepare?")
+        users, items, interactions = (pd.read_parquet(folder / name) for name in names[:3])
+        owners = interactions["user"].to_numpy()
+        candidates = {split: np.load(folder / f"candidates_{split}.npy", allow_pickle=False) for split in HELD_OUT}
+        for split, drawn in candidates.items():
+            if len(drawn) != len(users) or drawn.min() < 1 or drawn.max() > len(items):
+                raise DataError(
+                    f"{folder}/candidates_{split}.npy: does not fit users and items; run solid prepare again"
+                )
+        if (np.diff(owners) < 0).any():
+            raise DataError(f"{folder}/interactions.parquet: not sorted by user; run solid prepare again")
+        offsets = np.searchsorted(owners, np.arange(len(users) + 1))
+        sequences = Sequences(interactions["item"].to_numpy(np.int32), offsets, len(items))
+        return cls(users, items, sequences, candidates, read_json(folder / "stats.json"))
