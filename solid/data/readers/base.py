@@ -53,8 +53,9 @@ class RawData:
     """A source after parsing and before any filter.
 
     Attributes:
-        interactions: ``user_id`` str, ``item_id`` str, ``timestamp`` int64, in file order. The unit of time is the
-            source's own, only the order counts; a source without time has the row number there.
+        interactions: ``user_id`` str, ``item_id`` str, ``timestamp`` int64, in file order, with the ``file`` (name) and
+            ``line`` each came from. The unit of time is the source's own, only the order counts; a source without time
+            has the row number there.
         items: ``item_id``, ``title``, ``text``, ``category``, ``image``, all str and "" where unknown; exactly one
             row for each item of the interactions, in order of first appearance. ``text`` holds all words known of
             the item, its title included; ``image`` is a path relative to the folder read.
@@ -158,7 +159,8 @@ def assemble(
     items = items.merge(known[["item_id", "title", "text", "category"]], on="item_id", how="left")
     items["image"] = items["item_id"].map(_pictures(folder))
     items = items[list(ITEM_COLUMNS)].fillna("").astype("str")
-    return RawData(interactions[["user_id", "item_id", "timestamp"]], items, problems, filtered, timed)
+    interactions = interactions[["user_id", "item_id", "timestamp", "file", "line"]]
+    return RawData(interactions, items, problems, filtered, timed)
 
 
 def _stack(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> pd.DataFrame:
