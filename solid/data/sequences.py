@@ -81,9 +81,7 @@ class Sequences:
         """
         untouched = self._count_untouched(users)
         if untouched.min() == 0:
-            raise DataError(
-                "a user touched every item, so there is nothing to draw negatives from; raise prepare.k_core"
-            )
+            raise DataError("a user touched every item, so no negative can be drawn for it; bring more items")
         ranks = rng.integers(0, untouched[:, None], size=(len(users), n))
         return self._untouched(users[:, None], ranks)
 
@@ -100,8 +98,8 @@ class Sequences:
         untouched = self._count_untouched(users)
         if untouched.min() < n:
             raise DataError(
-                f"{(untouched < n).sum():,} users have fewer than {n} items that they never touched; "
-                f"set prepare.negatives to at most {untouched.min()}, or raise prepare.k_core"
+                f"users with fewer than {n} items that they never touched: {(untouched < n).sum():,}; "
+                f"set prepare.negatives to at most {untouched.min()} or bring more items"
             )
         ranks = np.empty((n, self.n_users), dtype=np.int64)
         for drawn in range(n):

@@ -1,0 +1,150 @@
+"""From a raw folder to sequences, split and candidates (protocol: method section 4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from solid.config import PrepareSettings
+from solid.console import say
+from solid.data.dataset import HELD_OUT
+from solid.data.interactions import Interactions, check_schema, k_core, number
+from solid.data.readers import Problems, find_reader
+from solid.data.readers.base import BROKEN, EXAMPLES
+from solid.data.sequences import Sequences
+from solid.errors import DataError
+from solid.files import read_json, whole_folder, write_json
+
+FEWEST_EVENTS = 3  # something to read, something to validate on, something to test on
+USUAL_CORE = 5
+QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
+
+
+def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
+    """Parse, filter, number and split the raw data, draw the candidates, and count it all in ``stats.json``.
+
+    Args:
+        raw: output of ingest; its manifest names the format.
+        out: receives users, items and interactions (parquet), the validation and test candidates (npy), stats.json.
+        settings: k-core, number of candidates, tolerance for broken lines, seed.
+
+    Raises:
+        DataError: too many lines are broken, the filter leaves nothing, or a user touched nearly every item.
+    """
+    manifest = read_json(raw / "manifest.json")
+    source = find_reader(raw, manifest["format"]).read(raw)
+    check_schema(source)
+    _refuse_broken(raw, source.problems, settings.max_bad_share)
+    core = (0 if source.filtered else USUAL_CORE) if settings.k_core == "auto" else settings.k_core
+    kept, dropped = _filter(source.interactions, core)
+    numbered = number(kept, source.items)
+    events = numbered.events
+    offsets = np.searchsorted(events["user"], np.arange(len(numbered.users) + 1))
+    sequences = Sequences(events["item"].to_numpy(), offsets, len(numbered.items))
+    rng = np.random.default_rng(settings.seed)
+    candidates = {split: sequences.sample_candidates(settings.negatives, rng) for split in HELD_OUT}
+    stats = {
+        "digest": manifest["digest"],
+        "format": manifest["format"],
+        "k_core": core,
+        **_count(numbered),
+        "dropped": dropped,
+        "source": _tell(source.problems),
+    }
+    with whole_folder(out) as folder:
+        numbered.users.to_parquet(folder / "users.parquet", index=False)
+        numbered.items.to_parquet(folder / "items.parquet", index=False)
+        events.assign(split=_splits(sequences)).to_parquet(folder / "interactions.parquet", index=False)
+        for split, drawn in candidates.items():
+            np.save(folder / f"candidates_{split}.npy", drawn, allow_pickle=False)
+        write_json(folder / "stats.json", stats)
+    say(_summary(out, stats))
+
+
+def _refuse_broken(raw: Path, problems: Problems, most: float) -> None:
+    if problems.bad_share() > most:
+        shown = "".join(f"\n  {example}" for example in problems.examples[BROKEN])
+        raise DataError(
+            f"{raw}: {problems.counts[BROKEN]:,} of {problems.lines:,} lines are broken ({problems.bad_share():.2%}), "
+            f"more than prepare.max_bad_share = {most:.2%} allows; the first:{shown}\n"
+            "Repair the source, name its format with data.format, or raise prepare.max_bad_share."
+        )
+
+
+def _filter(interactions: pd.DataFrame, core: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Interactions of users with enough events, then of the k-core, and what each of the two filters dropped."""
+    lengths = interactions.groupby("user_id", sort=False)["item_id"].transform("size")
+    long = interactions[lengths >= FEWEST_EVENTS]
+    users, items = (pd.factorize(long[column])[0] for column in ("user_id", "item_id"))
+    kept = long[k_core(users, items, max(core, FEWEST_EVENTS), core)]
+    if kept.empty:
+        raise DataError(
+            f"nothing is left of {len(interactions):,} interactions when users keep at least "
+            f"{max(core, FEWEST_EVENTS)} events and items at least {core}; lower prepare.k_core or bring more data"
+        )
+    short = interactions[lengths < FEWEST_EVENTS].assign(events=lengths).drop_duplicates("user_id").head(EXAMPLES)
+    return kept, {
+        "short_users": {
+            **_difference(interactions, long),
+            "examples": [
+                f"{row.file}:{row.line}: user {row.user_id} has {row.events} of {FEWEST_EVENTS} events needed"
+                for row in short.itertuples(index=False)
+            ],
+        },
+        "k_core": _difference(long, kept),
+    }
+
+
+def _difference(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, int]:
+    return {
+        "users": before["user_id"].nunique() - after["user_id"].nunique(),
+        "items": before["item_id"].nunique() - after["item_id"].nunique(),
+        "interactions": len(before) - len(after),
+    }
+
+
+def _count(numbered: Interactions) -> dict[str, Any]:
+    users, items, events = len(numbered.users), len(numbered.items), len(numbered.events)
+    lengths = np.bincount(numbered.events["user"])
+    return {
+        "users": users,
+        "items": items,
+        "interactions": events,
+        "density": events / (users * items),
+        "length": {name: float(np.quantile(lengths, share)) for name, share in QUANTILES.items()},
+    }
+
+
+def _tell(problems: Problems) -> dict[str, Any]:
+    """What was wrong with the source, by kind of problem."""
+    kinds = {kind: {"count": problems.counts[kind], "examples": problems.examples[kind]} for kind in problems.counts}
+    return {"lines": problems.lines, **kinds}
+
+
+def _splits(sequences: Sequences) -> pd.Series:
+    splits = pd.Series("train", index=range(len(sequences.items)), dtype="str")
+    for split in HELD_OUT:
+        splits[sequences.targets(split)] = split
+    return splits
+
+
+def _summary(out: Path, stats: dict[str, Any]) -> str:
+    lines = [
+        f"{out}: {stats['users']:,} users, {stats['items']:,} items, {stats['interactions']:,} interactions "
+        f"(density {stats['density']:.2%}, median length {stats['length']['median']:.0f})"
+    ]
+    for name, reason in (
+        ("short_users", f"users with fewer than {FEWEST_EVENTS} events"),
+        ("k_core", f"k-core of {stats['k_core']}"),
+    ):
+        loss = stats["dropped"][name]
+        if loss["interactions"]:
+            sizes = ", ".join(f"{loss[what]:,} {what}" for what in ("users", "items", "interactions"))
+            lines.append(f"  dropped, {reason}: {sizes}")
+    for kind, found in stats["source"].items():
+        if kind != "lines":
+            lines.append(f"  {kind.replace('_', ' ')}: {found['count']:,}, first {found['examples'][0]}")
+    return "\n".join(lines)
