@@ -63,7 +63,6 @@ class ModelSettings(Section):
     backbone: Literal["sasrec"] = "sasrec"
     dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
     length: int = Field(10, ge=1, description="history length L")
-    layers: int = Field(1, ge=1, description="transformer layers")
     attention_heads: int = Field(4, ge=1, description="attention heads; they divide dim")
     dropout: float = Field(0.0, ge=0, lt=1)
 

@@ -18,4 +18,5 @@ def say(message: str) -> None:
 
 def progress(items: Iterable[T], what: str, unit: str = "it", total: int | None = None) -> Iterable[T]:
     """Iterate with a progress bar; in a log file (no terminal) the bar stays silent."""
-    return tqdm(items, desc=what, unit=unit, total=total, disable=None, file=sys.stderr, leave=False)
+    bar: Iterable[T] = tqdm(items, desc=what, unit=unit, total=total, disable=None, file=sys.stderr, leave=False)
+    return bar

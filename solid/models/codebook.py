@@ -1,0 +1,101 @@
+"""Semantic codebook learning (SCL): hidden states are replaced by their nearest code (method section 3.3).
+
+The released code passes no gradient through the look-up and never trains the codes. Here the gradient passes
+straight through (van den Oord et al., NeurIPS 2017) and the codes learn by a loss or by moving averages.
+
+Legend: B users, L history positions, R real positions of a batch, D width, K codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_CELLS = 1 << 22  # largest table of distances held at once, in floats: 16 MiB
+_DECAY = 0.99  # of the moving averages
+_COMMITMENT = 0.25  # weight of the commitment term (van den Oord et al.)
+_DEAD = 0.05  # a code used less often than this share of the average is revived
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What the codebook makes of hidden states."""
+
+    hidden_BLD: Tensor
+    """The decoded codes that take the place of the hidden states."""
+    code_BLD: Tensor
+    """The nearest codes themselves, without gradient: the target of the alignment loss."""
+    nearest_BL: Tensor
+    """Index of the nearest code."""
+    loss: Tensor
+    """Codebook and commitment terms over real positions; 0 while nothing learns from them."""
+
+
+class Codebook(nn.Module):
+    """A table of codes [K, D], a nearest-code look-up and the decoder Linear-LeakyReLU-Linear."""
+
+    codes: Tensor
+    count: Tensor
+    total: Tensor
+
+    def __init__(self, n_codes: int, dim: int, learning: Literal["frozen", "loss", "ema"]) -> None:
+        super().__init__()
+        self.learning = learning
+        start = torch.randn(n_codes, dim) * dim**-0.5
+        if learning == "loss":
+            self.codes = nn.Parameter(start)
+        else:
+            self.register_buffer("codes", start)
+        if learning == "ema":
+            self.register_buffer("count", torch.ones(n_codes))
+            self.register_buffer("total", start.clone())
+        self.decode = nn.Sequential(nn.Linear(dim, 64), nn.LeakyReLU(0.1), nn.Linear(64, dim))
+
+    @torch.no_grad()
+    def start_from(self, codes_KD: Tensor) -> None:
+        """Take ``codes_KD`` as the codes, and as the state of their moving averages."""
+        self.codes.copy_(codes_KD)
+        if self.learning == "ema":
+            self.count.fill_(1.0)
+            self.total.copy_(codes_KD)
+
+    @torch.no_grad()
+    def nearest(self, x_RD: Tensor) -> Tensor:
+        """Index [R] of the code with the smallest Euclidean distance to each row, in bounded memory."""
+        half_norm_K = self.codes.square().sum(1) / 2
+        rows = max(1, _CELLS // len(self.codes))
+        return torch.cat([(half_norm_K - chunk @ self.codes.T).argmin(1) for chunk in torch.split(x_RD, rows)])
+
+    def forward(self, hidden_BLD: Tensor, mask_BL: Tensor) -> Coded:
+        """Replace hidden states by decoded codes; while training, the codes learn from the real positions."""
+        nearest_BL = self.nearest(hidden_BLD.flatten(0, 1)).view(mask_BL.shape)
+        code_BLD = self.codes[nearest_BL]
+        loss = hidden_BLD.new_zeros(())
+        if self.training and self.learning != "frozen":
+            hidden_RD, code_RD = hidden_BLD[mask_BL], code_BLD[mask_BL]
+            loss = _COMMITMENT * functional.mse_loss(hidden_RD, code_RD.detach())
+            if self.learning == "loss":
+                loss = loss + functional.mse_loss(code_RD, hidden_RD.detach())
+            else:
+                self._move(hidden_RD.detach(), nearest_BL[mask_BL])
+        code_BLD = code_BLD.detach()
+        straight_BLD = hidden_BLD + (code_BLD - hidden_BLD).detach()
+        return Coded(self.decode(straight_BLD), code_BLD, nearest_BL, loss)
+
+    @torch.no_grad()
+    def _move(self, hidden_RD: Tensor, nearest_R: Tensor) -> None:
+        count_K = torch.bincount(nearest_R, minlength=len(self.codes)).to(self.count)
+        total_KD = torch.zeros_like(self.total).index_add_(0, nearest_R, hidden_RD)
+        self.count.lerp_(count_K, 1 - _DECAY)
+        self.total.lerp_(total_KD, 1 - _DECAY)
+        dead_K = self.count < _DEAD * self.count.mean()
+        # A dead code restarts at a random hidden state of this batch, with the weight of an average code.
+        chosen_K = torch.randint(len(hidden_RD), (len(self.codes),), device=hidden_RD.device)
+        mean = self.count.mean()
+        self.total.copy_(torch.where(dead_K.unsqueeze(1), hidden_RD[chosen_K] * mean, self.total))
+        self.count.copy_(torch.where(dead_K, mean, self.count))
+        self.codes.copy_(self.total / self.count.unsqueeze(1))

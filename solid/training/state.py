@@ -1,0 +1,105 @@
+"""What an interrupted training resumes from: one safetensors file, replaced whole after every epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from solid.config import TrainingSettings
+from solid.console import say
+from solid.files import whole_file
+from solid.models import Recommender
+
+
+@dataclass
+class TrainingState:
+    """Progress of a training: history so far, current and best weights, and the optimizer's moments."""
+
+    fingerprint: str
+    """Of everything that decides the result; a state of another fingerprint is not resumed."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One row an epoch: epoch, losses, valid_uauc."""
+    run_id: str | None = None
+    """Of the tracked run that this training logs to."""
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    moments: dict[str, Tensor] = field(default_factory=dict)
+    """Optimizer state by "<parameter index>.<name>"."""
+    rows_per_second: float = 0.0
+    """Candidate rows trained in the last epoch; shown to people, never stored."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def best(self) -> dict[str, float]:
+        """History row of the epoch with the highest validation UAUC, the earliest of equals."""
+        return max(self.history, key=lambda row: row["valid_uauc"])
+
+    def finished(self, settings: TrainingSettings) -> bool:
+        """Whether all epochs are done or the best one lies ``patience`` epochs back."""
+        if not self.history:
+            return False
+        return self.epoch >= settings.epochs or self.epoch - self.best["epoch"] >= settings.patience
+
+    def restore(self, model: Recommender, optimizer: torch.optim.Optimizer) -> None:
+        """Put the stored weights and moments back; a fresh state leaves both as they are."""
+        if not self.history:
+            return
+        model.load_state_dict(self.weights)
+        device = next(model.parameters()).device
+        stored: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in self.moments.items():
+            index, key = name.split(".", 1)
+            stored.setdefault(int(index), {})[key] = tensor.to(device)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": stored})
+
+    def advance(self, model: Recommender, optimizer: torch.optim.Optimizer, row: dict[str, float]) -> None:
+        """Take in the epoch just done."""
+        self.history.append(row)
+        self.weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        self.moments = {
+            f"{index}.{key}": tensor.detach().cpu().clone()
+            for index, values in optimizer.state_dict()["state"].items()
+            for key, tensor in values.items()
+        }
+        if self.best is row:
+            self.best_weights = self.weights
+
+    def save(self, path: Path) -> None:
+        """Write the state, whole or not at all."""
+        parts = {"weights": self.weights, "best_weights": self.best_weights, "moments": self.moments}
+        tensors = {
+            f"{part}/{name}": t.contiguous().clone() for part, group in parts.items() for name, t in group.items()
+        }
+        about = {"fingerprint": self.fingerprint, "history": self.history, "run_id": self.run_id}
+        with whole_file(path) as partial:
+            save_file(tensors, partial, metadata={"state": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> TrainingState:
+        """Read the state an interrupted training of the same fingerprint left, or give a fresh one."""
+        if not path.is_file():
+            return cls(fingerprint)
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads(file.metadata()["state"])
+                groups: dict[str, dict[str, Tensor]] = {"weights": {}, "best_weights": {}, "moments": {}}
+                for key in file.keys():  # noqa: SIM118 - not a dict
+                    part, name = key.split("/", 1)
+                    groups[part][name] = file.get_tensor(key)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            say(f"{path}: unreadable ({error}); starting from the first epoch")
+            return cls(fingerprint)
+        if about["fingerprint"] != fingerprint:
+            say(f"{path}: left by a training with other settings or inputs; starting from the first epoch")
+            return cls(fingerprint)
+        return cls(fingerprint, about["history"], about["run_id"], **groups)
