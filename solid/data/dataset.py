@@ -74,3 +74,18 @@ class Dataset:
         offsets = np.searchsorted(owners, np.arange(len(users) + 1))
         sequences = Sequences(interactions["item"].to_numpy(np.int32), offsets, len(items))
         return cls(users, items, sequences, candidates, read_json(folder / "stats.json"))
+
+
+def read_classes(semantics: Path, n_items: int) -> NDArray[np.int32]:
+    """The class of every item, int32 [N + 1], from an output folder of assign; entry 0, padding, is class 0.
+
+    Raises:
+        DataError: the table is missing, or is not one of these items.
+    """
+    path = semantics / "semantic_ids.parquet"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; is {semantics} the output of solid assign?")
+    table = pd.read_parquet(path)
+    if not np.array_equal(table["item"], np.arange(1, n_items + 1)):
+        raise DataError(f"{path}: made for other items than the {n_items:,} prepared; run solid assign again")
+    return np.append(np.int32(0), table["class"].to_numpy(np.int32))
