@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from solid.data.readers.amazon import Amazon
+from solid.data.readers.amazon_ratings import AmazonRatings
 from solid.data.readers.base import Problems, RawData, Reader, Vectors
+from solid.data.readers.csv_table import Csv
+from solid.data.readers.douban import Douban
+from solid.data.readers.movielens import MovieLens
+from solid.data.readers.recbole import RecBole
+from solid.data.readers.released import Released
+from solid.data.readers.unisrec import UniSRec
 from solid.errors import DataError
 
 __all__ = ["READERS", "Problems", "RawData", "Reader", "Vectors", "find_reader"]
 
-READERS: tuple[Reader, ...] = ()
+GENERIC = Csv()
+READERS: tuple[Reader, ...] = (
+    Amazon(),
+    AmazonRatings(),
+    RecBole(),
+    UniSRec(),
+    MovieLens(),
+    Douban(),
+    Released(),
+    GENERIC,
+)
 
 
 def find_reader(folder: Path, name: str = "auto") -> Reader:
     """The reader of that name, or for ``auto`` the one that recognises the folder.
+
+    The generic ``csv`` is asked only when no other reader recognises the folder.
 
     Raises:
         DataError: no reader has that name, none recognises the folder, or more than one does.
@@ -25,6 +45,8 @@ def find_reader(folder: Path, name: str = "auto") -> Reader:
     if name != "auto":
         raise DataError(f"no reader is called {name!r}; data.format may be auto or one of\n{listing}")
     fitting = [reader for reader in READERS if reader.matches(folder)]
+    if len(fitting) > 1 and GENERIC in fitting:
+        fitting.remove(GENERIC)
     if not fitting:
         raise DataError(f"{folder}: no reader recognises these files; data.format may name one of\n{listing}")
     if len(fitting) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +33,16 @@ class Problems:
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, file: str, line: int, what: str) -> None:
-        """Count one problem of a kind; ``line`` counts from 1."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        shown = self.examples.setdefault(kind, [])
-        if len(shown) < EXAMPLES:
-            shown.append(f"{file}:{line}: {what}")
+        """Count one problem of a kind; lines count from 1, and 0 stands for a file without lines."""
+        self.add_all(kind, 1, [(file, line, what)])
 
-    def add_all(self, kind: str, file: str, lines: Iterable[int], what: Iterable[str]) -> None:
-        """Count one problem for each line."""
-        for line, words in zip(lines, what, strict=True):
-            self.add(kind, file, int(line), words)
+    def add_all(self, kind: str, count: int, places: Iterable[tuple[str, int, str]]) -> None:
+        """Count many problems of a kind; only as many places (file, line, what) are taken as will be shown."""
+        if count:
+            self.counts[kind] = self.counts.get(kind, 0) + count
+            shown = self.examples.setdefault(kind, [])
+            for file, line, what in islice(places, EXAMPLES - len(shown)):
+                shown.append(f"{file}:{line}: {what}" if line else f"{file}: {what}")
 
     def bad_share(self) -> float:
         """The share of all lines read that are broken; other problems are reported but cost no line of input."""
@@ -158,7 +159,7 @@ def assemble(
         _count(problems, BARE, bare, "item_id")
     items = items.merge(known[["item_id", "title", "text", "category"]], on="item_id", how="left")
     items["image"] = items["item_id"].map(_pictures(folder))
-    items = items[list(ITEM_COLUMNS)].fillna("").astype("str")
+    items = items[list(ITEM_COLUMNS)].astype("str").fillna("")
     interactions = interactions[["user_id", "item_id", "timestamp", "file", "line"]]
     return RawData(interactions, items, problems, filtered, timed)
 
@@ -168,7 +169,7 @@ def _stack(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> pd.DataFram
     frames = [part.reindex(columns=[*columns, "line"]) for part in parts.values()]
     codes = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     stacked = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "line"], dtype="str")
-    stacked["file"] = pd.Categorical.from_codes(codes.astype("int64"), categories=list(parts))
+    stacked["file"] = pd.Categorical.from_codes(codes.astype(np.int64), categories=pd.Index(list(parts)))
     return stacked
 
 
@@ -179,8 +180,8 @@ def _distinct(rows: pd.DataFrame, key: list[str], problems: Problems) -> pd.Data
 
 
 def _count(problems: Problems, kind: str, rows: pd.DataFrame, *columns: str) -> None:
-    for file, line, *values in rows[["file", "line", *columns]].itertuples(index=False):
-        problems.add(kind, str(file), int(line), " ".join(map(str, values)))
+    places = rows[["file", "line", *columns]].itertuples(index=False, name=None)
+    problems.add_all(kind, len(rows), ((str(file), int(line), " ".join(map(str, ids))) for file, line, *ids in places))
 
 
 def _pictures(folder: Path) -> dict[str, str]:
