@@ -88,6 +88,6 @@ def number(interactions: pd.DataFrame, items: pd.DataFrame) -> Interactions:
             "timestamp": interactions["timestamp"].to_numpy(),
         }
     )
-    events = events.sort_values(["user", "timestamp"], kind="stable", ignore_index=True)
+    by_time = np.lexsort((events["timestamp"], events["user"]))  # stable
     described = items.set_index("item_id").loc[item_ids].reset_index()[list(ITEM_COLUMNS)]
-    return Interactions(pd.DataFrame({"user_id": user_ids}), described, events)
+    return Interactions(pd.DataFrame({"user_id": user_ids}), described, events.iloc[by_time].reset_index(drop=True))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from solid.data.export import export
+from solid.data.readers import find_reader
 from solid.errors import DataError
 
 HISTORIES = [[1, 2, 3], [4, 1, 5, 6, 2, 3, 1, 4, 5, 6, 2, 1, 7]]
@@ -30,8 +31,8 @@ def prepared(tmp_path: Path) -> Path:
     pd.DataFrame({"user": users, "item": np.concatenate(HISTORIES).astype(np.int32)}).to_parquet(
         folder / "interactions.parquet"
     )
-    for split in ("valid", "test"):
-        np.save(folder / f"candidates_{split}.npy", np.array([[9, 4], [8, 9]], np.int32))
+    np.save(folder / "candidates_valid.npy", np.array([[5, 6], [9, 8]], np.int32))
+    np.save(folder / "candidates_test.npy", np.array([[9, 4], [8, 9]], np.int32))
     (folder / "stats.json").write_text("{}")
     return folder
 
@@ -99,6 +100,15 @@ def test_semantic_files_are_the_same_rows_in_classes(prepared: Path, semantics: 
             (user, CLASSES[target], [CLASSES[item] for item in trigger], [CLASSES[item] for item in click], label)
             for user, target, trigger, click, label in in_items
         ]
+
+
+def test_the_released_reader_takes_the_items_back(prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    export(prepared, (semantics,), tmp_path / "out", negatives=2, seed=0)
+    reader = find_reader(tmp_path / "out")
+    source = reader.read(tmp_path / "out")
+    found = source.interactions.groupby("user_id", sort=False)["item_id"].agg(list)
+    assert reader.name == "released" and not source.problems.counts
+    assert found.to_dict() == {str(user): [*map(str, history)] for user, history in enumerate(HISTORIES)}
 
 
 def test_the_seed_decides_the_training_negatives(prepared: Path, tmp_path: Path) -> None:
