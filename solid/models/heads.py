@@ -65,7 +65,7 @@ class SolidHead(nn.Module):
         self.register_buffer("class_of_item", class_of_item)
         self.history = HistoryEncoder(n_classes, dim, length, dropout)
         self.semantic = WeightGenerator(dim, (dim, dim, dim))
-        self.item = WeightGenerator(dim, (dim, dim, dim))
+        self.item = WeightGenerator(dim, (dim, dim, dim), correction=True)
         self.codebook = None if fusion.codebook == "none" else Codebook(n_classes, dim, fusion.codebook)
 
     def bound(self, x: Tensor) -> Tensor:

@@ -1,0 +1,35 @@
+# Two commands: `make run` and `make test`. Both set up what they need in .venv first.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@echo
+	@echo "Own data:  make run SOURCE=<folder, https:// or s3:// address> FORMAT=<reader, default auto>"
+	@echo "Settings:  make run SET='training.seed=1 semantics.modalities=[id,id_text]'"
+
+setup: .venv/installed  ## install the pinned packages into .venv
+
+.venv/installed: pyproject.toml requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing pinned packages into .venv (about three minutes, 2 GB) ..."
+	@$(PYTHON) -m venv .venv
+	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,dev]'
+	@touch $@
+
+run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
+	@$(BIN)/python scripts/run.py --source '$(SOURCE)' --format '$(or $(FORMAT),auto)' $(foreach pair,$(SET),--set '$(pair)')
+
+test: setup  ## run the whole test suite
+	@$(BIN)/python -m pytest
+
+check: setup  ## lint, format, types and whether dvc.lock is current
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/dvc repro --dry --allow-missing --quiet
+
+clean:  ## remove outputs and runs, keep the environment and the cache of DVC
+	rm -rf work runs mlflow.db mlartifacts

@@ -1,0 +1,106 @@
+"""Run the whole chain with DVC: on the sample data in this folder, or on the user's own data in ``runs/<name>``.
+
+`make run` calls it. A run on own data gets a DVC workspace of its own, with a copy of dvc.yaml and params.yaml,
+so that no file git tracks changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from solid.config import load_settings
+from solid.errors import SolidError
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+def main() -> None:
+    """Parse, prepare the workspace, reproduce it, say what came out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", default="", help="folder, https:// or s3:// address; empty: the sample data")
+    parser.add_argument("--format", default="auto", help="reader of the data, see solid ingest --help")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides")
+    arguments = parser.parse_args()
+    try:
+        if arguments.source or arguments.overrides:
+            workspace = own_workspace(arguments.source, arguments.format, arguments.overrides)
+        else:
+            workspace = sample_workspace()
+    except SolidError as error:
+        sys.exit(f"Error: {error}")
+    reproduce(workspace)
+
+
+def sample_workspace() -> Path:
+    """The repository itself, with the sample data in place."""
+    if not (ROOT / "data").is_dir():
+        subprocess.run([BIN / "solid", "sample", "--out", "data"], cwd=ROOT, check=True)
+    return ROOT
+
+
+def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
+    """A DVC workspace in ``runs/``, named after the source (and the settings that differ), made on first use."""
+    local = bool(source) and "://" not in source
+    if local and not Path(source).is_dir():
+        raise SolidError(f"SOURCE {source}: no such folder; give a folder, an https:// or an s3:// address")
+    address = str(Path(source).resolve()) if local else source
+    changes = [f"data.source={address or ROOT / 'data'}", f"data.format={reader}", *overrides]
+    name = re.sub(r"\W+", "-", Path(urlsplit(source).path.rstrip("/")).stem or "sample").strip("-").lower()
+    if not any(change.startswith("registry.name=") for change in overrides):
+        changes.append(f"registry.name=solid-{name}")
+    if not source:
+        sample_workspace()
+    settings = load_settings(ROOT / "params.yaml", changes)
+
+    workspace = ROOT / "runs" / "-".join([name, *(re.sub(r"\W+", "-", change).strip("-") for change in overrides)])
+    workspace.mkdir(parents=True, exist_ok=True)
+    if not (workspace / ".dvc").is_dir():
+        subprocess.run([BIN / "dvc", "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
+        shutil.copy(ROOT / ".dvc" / "config", workspace / ".dvc" / "config")
+        subprocess.run([BIN / "dvc", "config", "core.no_scm", "true"], cwd=workspace, check=True)
+    params = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    (workspace / "params.yaml").write_text(params, encoding="utf-8")
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    for stage in graph["stages"].values():
+        body: dict[str, Any] = stage.get("do", stage)
+        # The code lies elsewhere; and DVC cannot watch a remote address for changes, so that is no dependency.
+        body["deps"] = [
+            str(ROOT / path) if path.startswith("solid/") else path
+            for path in body["deps"]
+            if local or not source or path != "${data.source}"
+        ]
+    (workspace / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False), encoding="utf-8")
+    return workspace
+
+
+def reproduce(workspace: Path) -> None:
+    """Run `dvc repro`, passing its output on, then show the table and where everything lies."""
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{ROOT / 'mlflow.db'}")
+    before = (workspace / "dvc.lock").read_bytes() if (workspace / "dvc.lock").is_file() else b""
+    done = subprocess.run([BIN / "dvc", "repro"], cwd=workspace, env=environment, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    settings = load_settings(workspace / "params.yaml")
+    work = workspace / "work" / settings.model.backbone
+    if before == (workspace / "dvc.lock").read_bytes():
+        print("\nNothing to do: data, settings and code are as they were.")
+    shown = Path(os.path.relpath(work))
+    print(f"\n{(work / 'evaluation' / 'table.md').read_text(encoding='utf-8')}")
+    print(f"report            {shown / 'evaluation' / 'report.html'}")
+    print(f"registered model  models:/{settings.registry.name}@challenger  (why: {shown / 'registration'})")
+
+
+if __name__ == "__main__":
+    main()

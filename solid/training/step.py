@@ -1,0 +1,156 @@
+"""The train step: build a model, train it, write its folder, log the run."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from solid.config import Settings
+from solid.console import say
+from solid.data.dataset import Dataset
+from solid.errors import DataError, SettingsError
+from solid.files import folder_digest, partial_of, read_json, whole_folder, write_json
+from solid.models import ModelConfig, Recommender, load_model, save_model
+from solid.tracking import DatasetInfo, track
+from solid.training.loop import fit
+from solid.training.state import TrainingState
+from solid.training.warm_start import warm_start
+
+_STATE = "state.safetensors"
+
+
+def train(
+    prepared: Path,
+    out: Path,
+    head: Literal["static", "duet", "solid"],
+    ids: Literal["item", "semantic"],
+    semantics: Path | None,
+    item_model: Path | None,
+    semantic_model: Path | None,
+    settings: Settings,
+) -> None:
+    """Train one model and write its folder: model.safetensors, config.json, history.csv, training.json.
+
+    An interrupted training leaves ``<out>.partial`` and goes on from its last whole epoch when called again with
+    the same settings and inputs; the files it ends with are the same as without the interruption.
+
+    Args:
+        prepared: output of prepare.
+        out: folder to write.
+        head: kind of model.
+        ids: what static and duet models read; solid reads both.
+        semantics: output of assign; needed where classes are read.
+        item_model: trained duet on items from which solid starts.
+        semantic_model: trained duet on classes from which solid and its codebook start.
+        settings: of the whole chain; model, training and (for solid) fusion are used.
+
+    Raises:
+        SettingsError: the combination of options makes no sense.
+        DataError: an input does not fit the others.
+    """
+    reads = "both" if head == "solid" else ids
+    _check_options(reads, semantics, item_model, semantic_model)
+    dataset = Dataset.load(prepared)
+    classes = None if semantics is None or reads == "item" else read_classes(semantics, dataset.n_items)
+    config = ModelConfig(
+        head=head,
+        ids=reads,
+        modality=None if classes is None or semantics is None else read_json(semantics / "quality.json")["modality"],
+        n_items=dataset.n_items,
+        n_classes=0 if classes is None else int(classes.max()),
+        model=settings.model,
+        fusion=settings.fusion if head == "solid" else None,
+        digest=dataset.stats["digest"],
+    )
+    if settings.training.threads:
+        torch.set_num_threads(settings.training.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(settings.training.seed)
+    model = Recommender(config, classes)
+    if item_model or semantic_model:
+        warm_start(model, item_model and load_model(item_model), semantic_model and load_model(semantic_model))
+    model.to(_device(settings.training.device))
+
+    inputs = [folder_digest(folder) for folder in (prepared, semantics, item_model, semantic_model) if folder]
+    fingerprint = _fingerprint(config, settings, inputs)
+    state = TrainingState.load(partial_of(out) / _STATE, fingerprint)
+    if state.epoch:
+        say(f"resuming after epoch {state.epoch}")
+    name = " ".join(filter(None, [head, config.model.backbone, reads, config.modality]))
+    parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
+    source = DatasetInfo(name=dataset.stats["format"], digest=dataset.stats["digest"], source=dataset.stats["origin"])
+    with track(name, parameters, source, state.run_id) as run, whole_folder(out, keep_partial=True) as partial:
+        state.run_id = run.id
+
+        def on_epoch(state: TrainingState) -> None:
+            state.save(partial / _STATE)
+            row = state.history[-1]
+            run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
+            losses = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key not in ("epoch", "valid_uauc"))
+            best = " *" if state.best is row else ""
+            say(
+                f"epoch {state.epoch:3d}: {losses}, validation UAUC {row['valid_uauc']:.4f}{best}  "
+                f"({state.rows_per_second:,.0f} rows/s)"
+            )
+
+        fit(model, dataset, settings.training, state, on_epoch)
+        save_model(model, partial)
+        _write_history(partial / "history.csv", state.history)
+        write_json(
+            partial / "training.json",
+            {"epochs": state.epoch, "best_epoch": state.best["epoch"], "valid_uauc": state.best["valid_uauc"]},
+        )
+        (partial / _STATE).unlink(missing_ok=True)
+        run.artifacts(partial)
+    say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, validation UAUC {state.best['valid_uauc']:.4f}")
+
+
+def read_classes(semantics: Path, n_items: int) -> Tensor:
+    """Read the class of every item [N + 1] from the output of assign; entry 0 is padding.
+
+    Raises:
+        DataError: the table is missing or belongs to other items.
+    """
+    place = semantics / "semantic_ids.parquet"
+    if not place.is_file():
+        raise DataError(f"{place}: no such file; is {semantics} the output of assign?")
+    table = pd.read_parquet(place)
+    if len(table) != n_items:
+        raise DataError(f"{place}: classes of {len(table):,} items, but the data has {n_items:,}; run assign again")
+    return torch.cat([torch.zeros(1, dtype=torch.long), torch.from_numpy(table["class"].to_numpy("int64"))])
+
+
+def _check_options(reads: str, semantics: Path | None, item_model: Path | None, semantic_model: Path | None) -> None:
+    if reads != "item" and semantics is None:
+        raise SettingsError("this model reads classes: name the output of assign with --semantics")
+    if reads != "both" and (item_model or semantic_model):
+        raise SettingsError("--item-model and --semantic-model are where solid starts; leave them out for other heads")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"training.device {name}: {error}; use auto or cpu") from None
+
+
+def _fingerprint(config: ModelConfig, settings: Settings, inputs: list[str]) -> str:
+    decides = settings.training.model_dump(mode="json", exclude={"device", "threads"})
+    text = json.dumps([config.model_dump(mode="json"), decides, inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)

@@ -1,0 +1,46 @@
+"""Small models with every kind of head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from solid.config import FusionSettings, ModelSettings
+from solid.models import ModelConfig, Recommender
+
+N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
+
+
+@pytest.fixture
+def make_model() -> Callable[..., Recommender]:
+    """Build a small model; keywords of fusion settings apply to solid."""
+
+    def make(head: str, ids: str, dropout: float = 0.0, **fusion: Any) -> Recommender:
+        torch.manual_seed(0)
+        classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(N_ITEMS) % N_CLASSES + 1])
+        config = ModelConfig(
+            head=head, ids=ids, modality=None if ids == "item" else "id_text", n_items=N_ITEMS,
+            n_classes=0 if ids == "item" else N_CLASSES, digest="d",
+            model=ModelSettings(dim=DIM, length=LENGTH, attention_heads=2, dropout=dropout),
+            fusion=FusionSettings(**fusion) if head == "solid" else None,
+        )  # fmt: skip
+        return Recommender(config, None if ids == "item" else classes)
+
+    return make
+
+
+@pytest.fixture
+def histories() -> torch.Tensor:
+    """Histories of lengths 1 to 10, right-padded [10, 10]."""
+    generator = torch.Generator().manual_seed(1)
+    items = torch.randint(1, N_ITEMS + 1, (10, LENGTH), generator=generator)
+    return items * (torch.arange(LENGTH) <= torch.arange(10).unsqueeze(1))
+
+
+@pytest.fixture
+def candidates() -> torch.Tensor:
+    """Candidates [10, 5] of the users of ``histories``."""
+    return torch.randint(1, N_ITEMS + 1, (10, 5), generator=torch.Generator().manual_seed(2))

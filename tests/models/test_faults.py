@@ -1,0 +1,196 @@
+"""Each fault of the released code (see docs/faults.md) has a test that fails when the fault is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from solid.errors import DataError
+from solid.models import Recommender, load_model, save_model
+from solid.models.codebook import Codebook
+from solid.models.generator import WeightGenerator
+from solid.models.layers import mask_of
+
+Make = Callable[..., Recommender]
+KINDS = [("static", "item"), ("static", "semantic"), ("duet", "item"), ("duet", "semantic"), ("solid", "both")]
+LEARNING = ["frozen", "loss", "ema"]
+
+
+def loss_of(model: Recommender, histories: Tensor, candidates: Tensor) -> Tensor:
+    user = model.encode(histories)
+    logits = model.score(user, candidates)
+    labels = torch.zeros_like(logits)
+    labels[:, 0] = 1
+    return functional.binary_cross_entropy_with_logits(logits, labels) + sum(user.losses.values(), torch.zeros(()))
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+@pytest.mark.parametrize("codebook", ["none", *LEARNING])
+def test_every_parameter_trains_and_survives_save_and_load(
+    make_model: Make, histories: Tensor, candidates: Tensor, tmp_path: Path, head: str, ids: str, codebook: str
+) -> None:
+    model = make_model(head, ids, bound="tanh", t=0.1, codebook=codebook)
+    before = {name: tensor.clone() for name, tensor in model.named_parameters()}
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    # Biases at the end of a chain that starts at zero gradient need a second step.
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss_of(model, histories, candidates).backward()
+        optimizer.step()
+    unmoved = [name for name, tensor in model.named_parameters() if torch.equal(tensor, before[name])]
+    # A key's bias shifts all attention logits of a query alike, so softmax cancels it: its gradient is rounding noise.
+    assert unmoved in ([], ["backbone.key.bias"])
+
+    save_model(model.eval(), tmp_path)
+    again = load_model(tmp_path)
+    assert again.state_dict().keys() == model.state_dict().keys()
+    with torch.no_grad():
+        assert torch.equal(
+            again.score(again.encode(histories), candidates), model.score(model.encode(histories), candidates)
+        )
+
+
+def test_a_learned_codebook_moves_and_a_frozen_one_stays() -> None:
+    hidden = torch.randn(4, 10, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(4, 10, dtype=torch.bool)
+    for learning, moves in (("ema", True), ("frozen", False)):
+        codebook = Codebook(6, 8, learning).train()
+        before = codebook.codes.clone()
+        codebook(hidden, mask)
+        assert torch.equal(codebook.codes, before) is not moves
+        codebook.eval()
+        before = codebook.codes.clone()
+        codebook(hidden, mask)
+        assert torch.equal(codebook.codes, before), "evaluation must not move codes"
+
+
+def test_dead_codes_are_revived() -> None:
+    torch.manual_seed(0)
+    codebook = Codebook(8, 4, "ema").train()
+    codebook.start_from(torch.cat([torch.randn(4, 4), torch.full((4, 4), 100.0)]))  # four codes nothing comes near
+    hidden = torch.randn(64, 10, 4)
+    for _ in range(500):
+        codebook(hidden, torch.ones(64, 10, dtype=torch.bool))
+    assert codebook.nearest(hidden.flatten(0, 1)).bincount(minlength=8).min() > 0
+
+
+def test_generated_layers_start_at_the_scale_of_an_ordinary_layer() -> None:
+    torch.manual_seed(0)
+    layers = WeightGenerator(32, (32, 32, 32))(torch.randn(64, 10, 32).tanh(), torch.ones(64, 10, dtype=torch.long))
+    xavier = (2 / (32 + 32)) ** 0.5
+    for weight in layers.weights:
+        assert 0.9 * xavier < weight.std() < 1.2 * xavier
+        assert 0 < weight.std(dim=0).mean() < 0.2 * xavier, "users must differ, but hardly"
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+def test_padding_never_changes_a_score(
+    make_model: Make, histories: Tensor, candidates: Tensor, head: str, ids: str
+) -> None:
+    model = make_model(head, ids).eval()
+    with torch.no_grad():
+        padded = model.score(model.encode(histories), candidates)
+        for user in range(len(histories)):
+            short = histories[user : user + 1, : user + 1]  # without its padding
+            alone = model.score(model.encode(short), candidates[user : user + 1])
+            torch.testing.assert_close(alone[0], padded[user], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+def test_the_rest_of_a_batch_never_changes_a_score(
+    make_model: Make, histories: Tensor, candidates: Tensor, head: str, ids: str
+) -> None:
+    model = make_model(head, ids).eval()
+    with torch.no_grad():
+        together = model.score(model.encode(histories), candidates)
+        order = torch.arange(9, -1, -1)
+        turned = model.score(model.encode(histories[order]), candidates[order])
+        everything = model.score_all(model.encode(histories))
+    torch.testing.assert_close(turned[order], together, atol=1e-5, rtol=0)
+    torch.testing.assert_close(everything.gather(1, candidates - 1), together, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+def test_an_empty_history_has_finite_scores(make_model: Make, head: str, ids: str) -> None:
+    model = make_model(head, ids).eval()
+    assert model.score_all(model.encode(torch.zeros(2, 10, dtype=torch.long))).isfinite().all()
+
+
+@pytest.mark.parametrize("bound", ["clip", "tanh"])
+def test_the_item_branch_differs_between_users_and_is_not_saturated(
+    make_model: Make, histories: Tensor, bound: str
+) -> None:
+    model = make_model("solid", "both", bound=bound, t=0.01, codebook="none").eval()
+    with torch.no_grad():
+        layers = model.head.item(model.history(histories), histories)
+        correction = model.head.bound(layers.weights[0])
+    assert (correction.std(dim=0) > 0).float().mean() > 0.99, "most entries are the same for every user"
+    assert (correction.abs() < 0.0099).float().mean() > 0.5, "most entries sit at the bound"
+    assert correction.abs().max() <= 0.01
+
+
+@pytest.mark.parametrize("learning", LEARNING)
+def test_gradients_reach_the_item_branch_through_the_codebook(
+    make_model: Make, histories: Tensor, candidates: Tensor, learning: str
+) -> None:
+    model = make_model("solid", "both", bound="tanh", t=0.1, codebook=learning)
+    hidden = model.history(histories).detach().requires_grad_()
+    model.head.item(model.head.codebook.eval()(hidden, mask_of(histories)).hidden_BLD, histories).weights[
+        0
+    ].sum().backward()
+    assert hidden.grad is not None
+    assert hidden.grad[mask_of(histories)].abs().sum(1).gt(0).all()
+
+
+def test_padding_does_not_count_in_the_alignment_and_codebook_losses(make_model: Make, histories: Tensor) -> None:
+    for learning in LEARNING:
+        losses = make_model("solid", "both", codebook=learning).train().encode(histories).losses
+        rows = [
+            make_model("solid", "both", codebook="frozen").train().encode(h[h.ne(0)].unsqueeze(0)) for h in histories
+        ]
+        lengths = histories.ne(0).sum(1)
+        expected = sum(row.losses["alignment"] * n for row, n in zip(rows, lengths, strict=True)) / lengths.sum()
+        torch.testing.assert_close(losses["alignment"], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+def test_no_position_table_is_taller_than_a_history(make_model: Make, head: str, ids: str) -> None:
+    tables = [tensor for name, tensor in make_model(head, ids).named_parameters() if "position" in name]
+    assert tables and all(len(table) == 10 for table in tables)
+
+
+@pytest.mark.parametrize(("head", "ids"), KINDS)
+def test_the_padding_row_of_every_embedding_is_and_stays_zero(
+    make_model: Make, histories: Tensor, candidates: Tensor, head: str, ids: str
+) -> None:
+    model = make_model(head, ids)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+    loss_of(model, histories, candidates).backward()
+    optimizer.step()
+    tables = [tensor for name, tensor in model.named_parameters() if name.endswith("embedding.weight")]
+    assert tables and not any(table[0].any() for table in tables)
+
+
+def test_the_nearest_code_is_found_in_chunks_and_is_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    codebook = Codebook(37, 8, "frozen")
+    hidden = torch.randn(101, 8)
+    expected = torch.cdist(hidden, codebook.codes).argmin(1)
+    for cells in (1, 37 * 10, 1 << 22):
+        monkeypatch.setattr("solid.models.codebook._CELLS", cells)
+        assert torch.equal(codebook.nearest(hidden), expected)
+
+
+def test_a_model_folder_holds_no_pickle_and_a_broken_one_is_refused(make_model: Make, tmp_path: Path) -> None:
+    save_model(make_model("solid", "both"), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    (tmp_path / "model.safetensors").write_bytes(b"\x80\x04]\x94.")  # a pickle
+    with pytest.raises(DataError, match="train it again"):
+        load_model(tmp_path)
+    with pytest.raises(DataError, match="no such file"):
+        load_model(tmp_path / "nowhere")
