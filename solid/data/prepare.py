@@ -85,7 +85,7 @@ def _filter(interactions: pd.DataFrame, core: int) -> tuple[pd.DataFrame, dict[s
             f"nothing is left of {len(interactions):,} interactions when users keep at least "
             f"{max(core, FEWEST_EVENTS)} events and items at least {core}; lower prepare.k_core or bring more data"
         )
-    short = interactions[lengths < FEWEST_EVENTS].assign(events=lengths).drop_duplicates("user_id").head(EXAMPLES)
+    short = interactions.assign(events=lengths)[lengths < FEWEST_EVENTS].drop_duplicates("user_id").head(EXAMPLES)
     return kept, {
         "short_users": {
             **_difference(interactions, long),
@@ -109,12 +109,13 @@ def _difference(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, int]:
 def _count(numbered: Interactions) -> dict[str, Any]:
     users, items, events = len(numbered.users), len(numbered.items), len(numbered.events)
     lengths = np.bincount(numbered.events["user"])
+    quantiles = np.quantile(lengths, list(QUANTILES.values()), method="inverted_cdf")  # lengths that occur
     return {
         "users": users,
         "items": items,
         "interactions": events,
         "density": events / (users * items),
-        "length": {name: float(np.quantile(lengths, share)) for name, share in QUANTILES.items()},
+        "length": dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
     }
 
 
@@ -134,7 +135,7 @@ def _splits(sequences: Sequences) -> pd.Series:
 def _summary(out: Path, stats: dict[str, Any]) -> str:
     lines = [
         f"{out}: {stats['users']:,} users, {stats['items']:,} items, {stats['interactions']:,} interactions "
-        f"(density {stats['density']:.2%}, median length {stats['length']['median']:.0f})"
+        f"(density {stats['density']:.2%}, median length {stats['length']['median']})"
     ]
     for name, reason in (
         ("short_users", f"users with fewer than {FEWEST_EVENTS} events"),
