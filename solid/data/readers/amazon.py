@@ -112,7 +112,7 @@ def _describe(record: dict[str, Any]) -> tuple[str, str, str]:
     path = _words(_first_path(record.get("categories") or record.get("category")))
     maker = _words(record.get("brand") or record.get("store"))
     rest = [part for field in ("feature", "features", "description") for part in _words(record.get(field))]
-    text = ". ".join(part for part in (title, " ".join(path), *maker, *rest) if part)
+    text = ". ".join(part.rstrip(" .") for part in (title, " ".join(path), *maker, *rest) if part)
     return title, text, " > ".join(path[:2]) or " ".join(_words(record.get("main_category")))
 
 

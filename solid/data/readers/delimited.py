@@ -110,10 +110,9 @@ def parse_events(frame: pd.DataFrame, name: str, problems: Problems, *, timed: b
     frame = drop_broken(frame, frame["item_id"] == "", name, problems, "no item")
     if not timed:
         return frame
-    time = pd.to_numeric(frame["timestamp"], errors="coerce")
-    wrong = ~(time.abs() < LARGEST_TIME)
-    frame = drop_broken(frame, wrong, name, problems, "time is not a number")
-    return frame.assign(timestamp=time[~wrong].astype("int64"))
+    frame = frame.assign(timestamp=pd.to_numeric(frame["timestamp"], errors="coerce"))
+    wrong = ~(frame["timestamp"].abs() < LARGEST_TIME)
+    return drop_broken(frame, wrong, name, problems, "time is not a number").astype({"timestamp": "int64"})
 
 
 def drop_broken(frame: pd.DataFrame, broken: pd.Series[bool], name: str, problems: Problems, what: str) -> pd.DataFrame:
@@ -152,7 +151,7 @@ def describe(frame: pd.DataFrame, separator: str) -> pd.DataFrame:
     """
     words = frame.reindex(columns=["title", "category", "text"], fill_value="").astype("str")
     names = words["category"].str.replace(separator, " ", regex=False)
-    text = (words["title"] + ". " + names + ". " + words["text"]).str.replace(r"(\. )+", ". ", regex=True)
+    text = (words["title"] + ". " + names + ". " + words["text"]).str.replace(r"\.*(\. )+", ". ", regex=True)
     wordless = (words["title"] == "") & (words["text"] == "")
     return frame[["item_id", "line"]].assign(
         title=words["title"],
