@@ -59,7 +59,9 @@ def read_delimited(
     if len(set(columns)) < len(columns):
         raise DataError(f"{path}:1: a column name stands twice in {list(columns)}; rename one")
     with open_binary(path) as file:
-        data = _utf8(file.read(), encoding)
+        source = file.read()
+    data = _utf8(source, encoding)
+    repaired = data is not source
     if len(separator) > 1:
         data, separator = data.replace(separator.encode(), SEPARATOR.encode()), SEPARATOR
     broken: list[tuple[int, str]] = []
@@ -89,17 +91,23 @@ def read_delimited(
         raise DataError(f"{path}: not a table separated by {separator!r}: {error}; repair or remove the file") from None
     frame = cast(pd.DataFrame, table.to_pandas())
 
-    rows, shift = np.arange(1 + header, 1 + header + len(frame) + len(broken)), 0
-    frame["line"] = np.setdiff1d(rows, [number for number, _ in broken])
-    for number, text in broken:
-        # a quote left open swallows the lines up to the next one: all of them are lost
-        lost = text.split("\n")
-        for offset, line in enumerate(lost):
-            problems.add(BROKEN, name, number + shift + offset, f"not {len(columns)} fields: {line[:80]!r}")
-        frame.loc[frame["line"] > number + shift, "line"] += len(lost) - 1
-        shift += len(lost) - 1
+    numbers = np.array([number for number, _ in broken], dtype=np.int64)
+    rows = np.delete(np.arange(len(frame) + len(broken)) + 1 + header, numbers - 1 - header)
+    # a quote left open swallows the lines up to the next one: all of them are lost, and later rows stand further down
+    lost = [text.split("\n") for _, text in broken]
+    shift = np.cumsum([0] + [len(lines) - 1 for lines in lost])
+    frame["line"] = rows + shift[np.searchsorted(numbers, rows)]
+    places = (
+        (name, int(first) + offset, f"not {len(columns)} fields: {line[:80]!r}")
+        for first, lines in zip(numbers + shift[:-1], lost, strict=True)
+        for offset, line in enumerate(lines)
+    )
+    count = len(broken) + int(shift[-1])
+    problems.add_all(BROKEN, count, places)
     frame = frame[(frame[list(columns)] != "").any(axis=1)]
-    problems.lines += len(frame) + len(broken) + shift
+    problems.lines += len(frame) + count
+    if not repaired:
+        return frame.reset_index(drop=True)
     garbled = frame[list(columns)].apply(lambda column: column.str.contains("\ufffd", regex=False)).any(axis=1)
     return drop_broken(frame, garbled, name, problems, "not UTF-8")
 
