@@ -42,8 +42,12 @@ class PrepareSettings(Section):
 class FeatureSettings(Section):
     """How items become vectors."""
 
-    text: str = Field("auto", description="auto | precomputed | tfidf | clip | none")
-    image: str = Field("auto", description="auto | precomputed | pixels | clip | none")
+    text: Literal["auto", "precomputed", "tfidf", "clip", "none"] = Field(
+        "auto", description="auto: precomputed vectors where the data has them, else TF-IDF"
+    )
+    image: Literal["auto", "precomputed", "pixels", "clip", "none"] = Field(
+        "auto", description="auto: precomputed vectors where the data has them, else pixel statistics"
+    )
     dim: int = Field(64, ge=2, description="width of the TF-IDF + SVD text vectors")
     clip: str = Field("openai/clip-vit-base-patch32", description="CLIP model id or local folder")
     batch_size: int = Field(64, ge=1, description="items encoded at once by CLIP")

@@ -1,0 +1,82 @@
+"""What items look and read like, as vectors: one matrix a modality, row r for item r + 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from solid.config import FeatureSettings
+from solid.console import say
+from solid.data.readers import find_reader
+from solid.errors import DataError
+from solid.features.encoders import MODALITIES, choose_encoder
+from solid.files import read_json, whole_folder, write_json
+from solid.models import load_model
+
+
+def extract_features(raw: Path, prepared: Path, out: Path, settings: FeatureSettings) -> None:
+    """Encode the texts and pictures of the items; write ``text.npy``, ``image.npy`` and ``features.json``.
+
+    Each matrix is float32 [N, dim], not normalised; the row of an item with nothing to encode is zero. A modality that
+    the data does not have is left out, unless the settings name an encoder for it. ``features.json`` has for each
+    modality its encoder, its dim, and the number of items whose row is zero (``missing``).
+
+    Args:
+        raw: output of ingest; pictures are read from it, and precomputed vectors.
+        prepared: output of prepare.
+        out: folder to write.
+        settings: encoder of each modality, and what they need.
+
+    Raises:
+        DataError: an encoder is asked for that cannot run on this data, or not one item could be encoded.
+    """
+    items = _read_items(prepared)
+    items["image"] = [str(raw / name) if name else "" for name in items["image"]]
+    vectors = find_reader(raw, read_json(raw / "manifest.json")["format"]).vectors(raw)
+    encoders = {modality: choose_encoder(modality, items, vectors.get(modality), settings) for modality in MODALITIES}
+    found = {}
+    with whole_folder(out) as folder:
+        for modality, encoder in encoders.items():
+            if encoder is None:
+                say(f"{modality}: left out, the data has none or features.{modality} is none")
+                continue
+            matrix = encoder.encode(items)
+            missing = int((~matrix.any(axis=1)).sum())
+            if missing == len(items):
+                raise DataError(f"{raw}: {encoder.name} gives no item a vector; set features.{modality} to none")
+            if not np.isfinite(matrix).all():
+                raise DataError(f"{raw}: {encoder.name} vectors are not finite; set features.{modality} to another")
+            np.save(folder / f"{modality}.npy", matrix, allow_pickle=False)
+            found[modality] = {"encoder": encoder.name, "dim": matrix.shape[1], "missing": missing}
+            say(f"{modality}: {encoder.name}, {len(items)} x {matrix.shape[1]}, {missing} items without")
+        write_json(folder / "features.json", found)
+
+
+def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
+    """Write ``id.npy``, the item embeddings float32 [N, d] of a model trained on items, without the padding row.
+
+    Args:
+        prepared: output of prepare, on which the model was trained.
+        model: trained model folder.
+        out: folder to write.
+
+    Raises:
+        DataError: the model reads classes, or was trained on other data.
+    """
+    items, digest = _read_items(prepared), read_json(prepared / "stats.json")["digest"]
+    trained = load_model(model)
+    if trained.config.ids != "item":
+        raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
+    if trained.config.digest != digest or trained.config.n_items != len(items):
+        raise DataError(f"{model}: was not trained on {prepared}; train it again on this data")
+    with whole_folder(out) as folder:
+        np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)
+
+
+def _read_items(prepared: Path) -> pd.DataFrame:
+    path = prepared / "items.parquet"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; is {prepared} the output of prepare?")
+    return pd.read_parquet(path)

@@ -1,0 +1,70 @@
+"""What an encoder is, and which one a modality gets."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from solid.config import FeatureSettings
+from solid.data.readers import Vectors
+from solid.errors import DataError
+from solid.features.clip import ClipImage, ClipText
+from solid.features.pixels import Pixels
+from solid.features.precomputed import Precomputed
+from solid.features.tfidf import Tfidf
+
+Modality = Literal["text", "image"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+OFFLINE = {"text": "tfidf", "image": "pixels"}  # what needs no download, so what auto takes
+
+
+class Encoder(Protocol):
+    """Turns the items into vectors of one modality."""
+
+    name: str
+
+    def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
+        """Encode all items.
+
+        Args:
+            items: one row an item: ``item_id``, ``text``, and ``image``, a file that can be opened; "" where unknown.
+
+        Returns:
+            float32 [N, dim], row for row; zero for an item that has nothing to encode.
+
+        Raises:
+            DataError: the encoder cannot do it.
+        """
+
+
+def choose_encoder(
+    modality: Modality, items: pd.DataFrame, vectors: Vectors | None, settings: FeatureSettings
+) -> Encoder | None:
+    """The encoder that the settings name; None where the modality is to be left out.
+
+    ``auto`` takes precomputed vectors where the data has them, else the offline default if any item has something to
+    encode, else nothing.
+
+    Raises:
+        DataError: the data lacks what the named encoder needs.
+    """
+    wanted: str = settings.text if modality == "text" else settings.image
+    there = bool((items[modality] != "").any())
+    if wanted == "auto":
+        wanted = "precomputed" if vectors else OFFLINE[modality] if there else "none"
+    if wanted == "none":
+        return None
+    if wanted == "precomputed":
+        if vectors is None:
+            raise DataError(f"features.{modality} is precomputed, but the data has no such vectors; set it to auto")
+        return Precomputed(vectors)
+    if not there:
+        raise DataError(f"features.{modality} is {wanted}, but no item has any {modality}; set it to auto or none")
+    if wanted == "tfidf":
+        return Tfidf(settings.dim)
+    if wanted == "pixels":
+        return Pixels()
+    return (ClipText if modality == "text" else ClipImage)(settings.clip, settings.batch_size)
