@@ -1,0 +1,80 @@
+"""Who deserves to be champion: challenger and champion on the same test users, compared by the paired bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from solid.catalogue import Catalogue
+from solid.config import Settings
+from solid.data.dataset import Dataset
+from solid.errors import SettingsError
+from solid.evaluation.comparison import Comparison, paired_bootstrap
+from solid.evaluation.metrics import UserMetrics, candidate_metrics
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger becomes champion, why in words, and the figures behind it where there are any."""
+
+    promote: bool
+    reason: str
+    comparison: Comparison | None = None
+
+
+def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings: Settings) -> Verdict:
+    """Promote the challenger when its mean is higher in at least registry.confidence of the bootstrap resamples.
+
+    Args:
+        challenger: metrics of the new model.
+        champion: metrics of the champion on the same users.
+        version: the champion's, for the words.
+        settings: registry (metric, confidence) and evaluation (bootstrap, seed) are used.
+
+    Raises:
+        SettingsError: registry.metric is not a per-user metric.
+    """
+    metric, confidence = settings.registry.metric, settings.registry.confidence
+    comparison = paired_bootstrap(
+        _per_user(challenger, metric),
+        _per_user(champion, metric),
+        settings.evaluation.bootstrap,
+        settings.evaluation.seed,
+    )
+    reason = (
+        f"{metric} {comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}) against version "
+        f"{version}, the champion, on the same {comparison.n:,} test users; ahead in {comparison.win_share:.1%} of "
+        f"the resamples, {confidence:.1%} are needed"
+    )
+    return Verdict(comparison.win_share >= confidence, reason, comparison)
+
+
+def _per_user(metrics: UserMetrics, name: str) -> NDArray[np.float64]:
+    values = {"uauc" if key == "auc" else key: values for key, values in metrics.per_user.items()}
+    if name not in values:
+        raise SettingsError(f"registry.metric {name}: not a per-user metric; known: {', '.join(values)}")
+    return values[name]
+
+
+@torch.inference_mode()
+def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetrics:
+    """Metrics of a model on the test candidates of ``dataset``, which may be other data than it was trained on.
+
+    Items go by their original ids. The model reads what it knows of each history, as when it serves; candidates that
+    it does not know rank below all that it knows, for it would never recommend them. Only ranks are comparable then,
+    not log loss.
+    """
+    model, sequences = catalogue.model, dataset.sequences
+    numbers = np.append(0, catalogue.numbers(dataset.items["item_id"].tolist()))
+    events = sequences.targets("test")
+    candidates = numbers[np.column_stack([sequences.items[events], dataset.candidates["test"]])]
+    histories = catalogue.histories(numbers[sequences.items], sequences.offsets[:-1], events)
+    scores: list[NDArray[np.float32]] = []
+    for start in range(0, len(events), batch_size):
+        rows = slice(start, start + batch_size)
+        scores.append(model.score(model.encode(histories[rows]), torch.from_numpy(candidates[rows])).numpy())
+    logits = np.concatenate(scores)
+    return candidate_metrics(np.where(candidates > 0, logits, logits.min() - 1))

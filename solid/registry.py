@@ -1,0 +1,199 @@
+"""The MLflow registry: every trained model becomes a version, the best one is its champion.
+
+Aliases: ``challenger`` is the newest version; ``champion`` moves to it when there is no champion, or when it beats the
+champion on the test users at hand by the paired bootstrap.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from solid.catalogue import Catalogue
+from solid.config import Settings
+from solid.data.dataset import Dataset
+from solid.errors import DataError, SolidError
+from solid.evaluation.metrics import UserMetrics
+from solid.files import file_md5, read_json, whole_folder, write_json
+from solid.models import load_model
+from solid.promotion import Verdict, judge, measure
+from solid.tracking import DatasetInfo, clear_errors, connect, git_sha, track, tracking_is_on
+
+_PACKAGE = Path(__file__).parent
+# What serving.py and the modules it imports need, besides MLflow.
+_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
+_MODEL_FILES = ("config.json", "model.safetensors")
+
+
+def register(settings: Settings, prepared: Path, models: dict[str, Path], evaluation: Path | None, out: Path) -> str:
+    """Register a trained model as a new version and decide whether it becomes champion.
+
+    Of several models the one with the best validation UAUC is taken; the test users have no say in that.
+
+    Args:
+        settings: registry (name, metric, confidence) and evaluation (batch size, bootstrap) are used.
+        prepared: the data the models were trained on; its test users decide about the champion.
+        models: outputs of train by name.
+        evaluation: output of evaluate; its files are logged with the run.
+        out: receives registration.json.
+
+    Returns:
+        What happened, in a sentence or two.
+
+    Raises:
+        DataError: a model is not the output of train, or the best one was trained on other data.
+        SettingsError: registry.metric is not a per-user metric.
+        SolidError: tracking is off, or MLflow does not answer.
+    """
+    if not tracking_is_on():
+        raise SolidError("SOLID_TRACKING=off: there is no registry without MLflow; unset it to register")
+    dataset = Dataset.load(prepared)
+    best = max(models, key=lambda key: float(read_json(models[key] / "training.json")["valid_uauc"]))
+    model = models[best]
+    challenger = Catalogue(load_model(model), dataset.items[["item_id", "title"]])
+    config = challenger.model.config
+    if config.digest != dataset.stats["digest"]:
+        raise DataError(f"{model}: trained on other data than {prepared}; train it again")
+    measured = measure(challenger, dataset, settings.evaluation.batch_size)
+    name, source = settings.registry.name, DatasetInfo.of(dataset.stats)
+    with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():
+        assert run.id is not None
+        client = connect()
+        before = _champion(client, name)
+        verdict = _verdict(name, before, model, measured, dataset, settings)
+        if evaluation is not None:
+            run.artifacts(evaluation, "evaluation")
+        summary = measured.summarise()
+        tags = {
+            "backbone": config.model.backbone,
+            "head": config.head,
+            "modality": config.modality or "none",
+            "model": best,
+            "data_digest": source.digest,
+            "git_sha": git_sha() or "unknown",
+            **{f"test_{metric}": f"{value:.6f}" for metric, value in summary.items()},
+        }
+        example = challenger.items["item_id"].head(3).tolist()
+        model_id, version = _log(name, challenger, model, example, tags, run.id)
+        on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
+        for metric, value in summary.items():
+            client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
+        given = ["challenger", "champion"] if verdict.promote else ["challenger"]
+        for alias in given:
+            client.set_registered_model_alias(name, alias, version)
+    after = version if verdict.promote else before
+    with whole_folder(out) as folder:
+        write_json(
+            folder / "registration.json",
+            {
+                "name": name,
+                "version": version,
+                "model": best,
+                "aliases": given,
+                "champion": {"before": before, "after": after},
+                "reason": verdict.reason,
+                "metric": settings.registry.metric,
+                "comparison": asdict(verdict.comparison) if verdict.comparison else None,
+                "test": summary,
+                "run_id": run.id,
+            },
+        )
+    return (
+        f"{name} version {version} ({best}) is registered as {' and '.join(given)}: {verdict.reason}.\n"
+        f"The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
+    )
+
+
+def recommend(model_uri: str, history: list[str], k: int) -> str:
+    """Recommend with a registered model, as a table for people.
+
+    Args:
+        model_uri: such as ``models:/solid@champion``.
+        history: original item ids, oldest first.
+        k: how many items.
+
+    Raises:
+        SolidError: there is no such model, or k is not positive.
+    """
+    connect()
+    import mlflow
+
+    with clear_errors():
+        served = mlflow.pyfunc.load_model(model_uri)
+        answer = served.predict([history], params={"k": k})[0]
+    width = max([len("item"), *map(len, answer["items"])])
+    lines = [f"{'rank':>4}  {'item':{width}}  {'score':>8}  title"]
+    rows = zip(answer["items"], answer["scores"], answer["titles"], strict=True)
+    lines += [f"{rank:4}  {item:{width}}  {score:8.3f}  {title}" for rank, (item, score, title) in enumerate(rows, 1)]
+    if answer["unknown"]:
+        lines.append(f"ignored, unknown to the model: {', '.join(answer['unknown'])}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _verdict(
+    name: str, before: str | None, model: Path, measured: UserMetrics, dataset: Dataset, settings: Settings
+) -> Verdict:
+    """Compare a model with the champion, version ``before``, as the registry holds it."""
+    if before is None:
+        return Verdict(True, "there was no champion")
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as scratch:
+        files = mlflow.artifacts.download_artifacts(f"models:/{name}/{before}", dst_path=scratch)
+        kept = Path(files, "artifacts")
+        if all(file_md5(model / file) == file_md5(kept / "model" / file) for file in _MODEL_FILES):
+            return Verdict(False, f"it equals the champion, version {before}, byte for byte")
+        try:
+            champion = Catalogue.load(kept / "model", kept / "items.parquet")
+        except DataError as error:
+            return Verdict(False, f"the champion, version {before}, cannot be compared ({error}); choose by hand")
+        return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
+
+
+def _champion(client: Any, name: str) -> str | None:
+    """The version that has the alias, if there is one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases: dict[str, Any] = client.get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return str(aliases["champion"]) if "champion" in aliases else None
+
+
+def _log(
+    name: str, catalogue: Catalogue, model: Path, example: list[str], tags: dict[str, str], run_id: str
+) -> tuple[str, str]:
+    """Log a model with code, items and requirements as a new version of ``name``; return its model id and version."""
+    import mlflow
+
+    # Answers hold lists of texts and lists of numbers, which MLflow's signature cannot tell apart and warns about.
+    logging.getLogger("mlflow.types.type_hints").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
+        staged, items = Path(scratch, "model"), Path(scratch, "items.parquet")
+        staged.mkdir()
+        for file in _MODEL_FILES:
+            shutil.copy(model / file, staged)
+        catalogue.items.to_parquet(items, index=False)
+        info = mlflow.pyfunc.log_model(
+            name="recommender",
+            python_model=str(_PACKAGE / "serving.py"),
+            artifacts={"model": str(staged), "items": str(items)},
+            code_paths=[str(_PACKAGE)],
+            # Without the local part, such as +cpu, which no package index knows.
+            pip_requirements=[
+                f"mlflow=={mlflow.__version__}",
+                *(f"{package}=={installed(package).partition('+')[0]}" for package in _REQUIREMENTS),
+            ],
+            input_example=([example], {"k": 10, "exclude_seen": True}),
+            registered_model_name=name,
+            tags=tags,
+        )
+    return str(info.model_id), str(info.registered_model_version)

@@ -1,0 +1,255 @@
+"""MLflow runs: what a training was given, how it went, and what it left.
+
+MLflow's own variables say where: MLFLOW_TRACKING_URI (default: ``mlflow.db`` in the current folder, with the artifacts
+in ``mlartifacts`` beside it), MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID (default: "solid"), and MLFLOW_RUN_ID for
+a run that somebody else began, such as Kubeflow Pipelines. ``SOLID_TRACKING=off`` goes without tracking.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from solid.console import say
+from solid.errors import SettingsError, SolidError
+
+_DEFAULTS = {
+    # MLflow retries for two minutes unless told otherwise; a person who mistyped an address should not wait for that.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_SQLITE = "sqlite:///"
+# MLflow's limits.
+_PARAMS_A_BATCH, _METRICS_A_BATCH, _PARAM_LENGTH = 100, 1000, 6000
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """The data behind a run.
+
+    Attributes:
+        name: for people.
+        digest: as DVC names the raw data, so that a run leads back to ``dvc.lock``; at most 36 characters.
+        source: folder or address the data came from, without credentials.
+    """
+
+    name: str
+    digest: str
+    source: str
+
+    @classmethod
+    def of(cls, stats: Mapping[str, Any]) -> DatasetInfo:
+        """Take it from the statistics of prepared data."""
+        return cls(stats["format"], stats["digest"], stats["origin"])
+
+
+class Run:
+    """A run that nobody tracks; its methods do nothing."""
+
+    id: str | None = None
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of one epoch; names have no '@'."""
+
+    def artifacts(self, folder: Path, place: str = "model") -> None:
+        """Log the files of a folder under the name ``place``."""
+
+
+class _MlflowRun(Run):
+    id: str
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self.id = run_id
+        self._client = client
+        self._unsent: list[Any] = []
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log at once; while the server does not answer, keep the values for the next epoch and train on."""
+        from mlflow.entities import Metric
+
+        now = time.time_ns() // 1_000_000
+        self._unsent += [Metric(name, value, now, epoch) for name, value in metrics.items()]
+        try:
+            self.send()
+        except SolidError as error:
+            say(f"epoch {epoch} is not tracked yet: {error}")
+
+    def send(self) -> None:
+        with clear_errors():
+            while self._unsent:
+                self._client.log_batch(self.id, metrics=self._unsent[:_METRICS_A_BATCH])
+                del self._unsent[:_METRICS_A_BATCH]
+
+    def artifacts(self, folder: Path, place: str = "model") -> None:
+        with clear_errors():
+            self._client.log_artifacts(self.id, str(folder), place)
+
+    def end(self, status: str) -> None:
+        with clear_errors():
+            self._client.set_terminated(self.id, status)
+
+
+@contextmanager
+def track(name: str, params: Mapping[str, Any], dataset: DatasetInfo, run_id: str | None = None) -> Iterator[Run]:
+    """Track the block as one MLflow run, which ends as FINISHED, FAILED (an error) or KILLED (an interruption).
+
+    Args:
+        name: of the run.
+        params: settings, nested or flat; nested names are joined by dots.
+        dataset: what the run learns from.
+        run_id: the run of an interrupted training to go on with. A run that is gone, or had other params, is left
+            alone and a new one begun. MLFLOW_RUN_ID comes first.
+
+    Raises:
+        SolidError: the MLflow server does not answer or refuses.
+        SettingsError: SOLID_TRACKING is neither on nor off.
+    """
+    if not tracking_is_on():
+        yield Run()
+        return
+    client = connect()
+    with clear_errors():
+        run = _MlflowRun(client, _open(client, name, _texts(params), dataset, run_id))
+    try:
+        yield run
+        run.send()
+    except BaseException as error:
+        with suppress(SolidError):  # what went wrong in the block matters more
+            run.end("FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    run.end("FINISHED")
+
+
+def tracking_is_on() -> bool:
+    """Whether SOLID_TRACKING leaves tracking on, as it is by default."""
+    switch = os.environ.get("SOLID_TRACKING", "on")
+    if switch not in ("on", "off"):
+        raise SettingsError(f"SOLID_TRACKING={switch}: set it to on or off")
+    return switch == "on"
+
+
+def connect() -> Any:
+    """Point MLflow at the store and return a client of it; nothing is sent yet.
+
+    Raises:
+        SolidError: the store is a sqlite file and only mlflow-skinny is installed.
+    """
+    for variable, value in _DEFAULTS.items():
+        os.environ.setdefault(variable, value)
+    import mlflow  # reads some of the variables as it is imported
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+    if uri.startswith(_SQLITE):
+        if find_spec("sqlalchemy") is None:
+            raise SolidError(
+                f"MLflow at {uri}: mlflow-skinny cannot read sqlite; install 'solid-rec[local]', name a server with "
+                "MLFLOW_TRACKING_URI, or set SOLID_TRACKING=off"
+            )
+        Path(uri.removeprefix(_SQLITE)).resolve().parent.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient()
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn MLflow's errors into one line that says where and what to do."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+        user, at, _ = urlsplit(uri).netloc.rpartition("@")
+        message = f"MLflow at {uri}: {str(error).splitlines()[0]}".replace(user + at, "")  # no password in a log
+        raise SolidError(f"{message}\nCheck MLFLOW_TRACKING_URI; SOLID_TRACKING=off trains without MLflow.") from error
+
+
+def git_sha() -> str | None:
+    """The commit of the running code, with ``-dirty`` where files differ; SOLID_GIT_SHA names it outside a checkout."""
+    if given := os.environ.get("SOLID_GIT_SHA"):
+        return given
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    with suppress(OSError, subprocess.CalledProcessError):
+        here = Path(__file__).parent
+        return subprocess.run(command, cwd=here, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603
+    return None
+
+
+def _open(client: Any, name: str, params: dict[str, str], dataset: DatasetInfo, run_id: str | None) -> str:
+    """Begin a run or go on with one, write down what it is given, and return its id."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+    run = _given(client) or _resumable(client, run_id, params) or client.create_run(_experiment(client), run_name=name)
+    opened = str(run.info.run_id)
+    client.update_run(opened, status="RUNNING")
+    if sha := git_sha():
+        client.set_tag(opened, "git_sha", sha)
+    entries = [Param(key, value) for key, value in params.items()]
+    for start in range(0, len(entries), _PARAMS_A_BATCH):
+        client.log_batch(opened, params=entries[start : start + _PARAMS_A_BATCH])
+    kind = {"http": "http", "https": "http", "s3": "s3"}.get(urlsplit(dataset.source).scheme, "local")
+    source = json.dumps({"url" if kind == "http" else "uri": dataset.source})
+    entry = Dataset(dataset.name, dataset.digest, kind, source)
+    client.log_inputs(opened, [DatasetInput(entry, [InputTag("mlflow.data.context", "training")])])
+    return opened
+
+
+def _given(client: Any) -> Any:
+    given = os.environ.get("MLFLOW_RUN_ID")
+    return client.get_run(given) if given else None
+
+
+def _resumable(client: Any, run_id: str | None, params: dict[str, str]) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    if run_id is None:
+        return None
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return run if run.info.lifecycle_stage == "active" and run.data.params == params else None
+
+
+def _experiment(client: Any) -> str:
+    """The id of the experiment, which is made when it is new."""
+    from mlflow.exceptions import MlflowException
+
+    if given := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return given
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "solid")
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        artifacts = None  # where the server keeps them
+        if client.tracking_uri.startswith(_SQLITE):
+            artifacts = (Path(client.tracking_uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts").as_uri()
+        with suppress(MlflowException):  # another step may have made it just now
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        found = client.get_experiment_by_name(name)
+    return str(found.experiment_id)
+
+
+def _texts(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten nested settings into the texts that MLflow stores."""
+    texts: dict[str, str] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            texts |= _texts(value, f"{prefix}{key}.")
+        else:
+            texts[f"{prefix}{key}"] = str(value)[:_PARAM_LENGTH]
+    return texts

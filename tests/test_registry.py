@@ -1,0 +1,372 @@
+"""Registering, promoting, serving: against a real MLflow store in a sqlite file, with tiny models."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from solid.catalogue import Catalogue
+from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings
+from solid.data.dataset import Dataset
+from solid.errors import DataError, SettingsError, SolidError
+from solid.evaluation.metrics import candidate_metrics
+from solid.evaluation.scoring import score_candidates
+from solid.files import read_json, write_json
+from solid.models import ModelConfig, Recommender, save_model
+from solid.promotion import Verdict, judge, measure
+from solid.registry import recommend, register
+from solid.training.loop import fit
+from solid.training.state import TrainingState
+
+USERS, ITEMS, EVENTS, LENGTH = 80, 24, 8, 4
+DIGEST = "0" * 32 + ".dir"
+SETTINGS = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": "tiny"}})
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every user walks the items in order, around and around, from a place of its own: easy to learn."""
+    folder = tmp_path_factory.mktemp("prepared")
+    walks = (np.arange(USERS)[:, None] + np.arange(EVENTS)) % ITEMS + 1
+    rng = np.random.default_rng(0)
+    others = np.array([rng.permutation(np.setdiff1d(np.arange(1, ITEMS + 1), walk))[:10] for walk in walks])
+    pd.DataFrame({"user_id": [f"u{u}" for u in range(USERS)]}).to_parquet(folder / "users.parquet")
+    items = pd.DataFrame({"item_id": [f"i{i}" for i in range(1, ITEMS + 1)]})
+    items["title"] = "Item " + items["item_id"]
+    items.assign(text="", category="", image="").to_parquet(folder / "items.parquet")
+    pd.DataFrame(
+        {
+            "user": np.repeat(np.arange(USERS, dtype=np.int32), EVENTS),
+            "item": walks.ravel().astype(np.int32),
+            "timestamp": np.tile(np.arange(EVENTS), USERS),
+            "split": (["train"] * (EVENTS - 2) + ["valid", "test"]) * USERS,
+        }
+    ).to_parquet(folder / "interactions.parquet")
+    for split in ("valid", "test"):
+        np.save(folder / f"candidates_{split}.npy", others.astype(np.int32))
+    write_json(folder / "stats.json", {"digest": DIGEST, "format": "walk", "origin": "data"})
+    return folder
+
+
+def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
+    torch.manual_seed(seed)
+    config = ModelConfig(
+        head="solid", ids="both", modality="id_text", n_items=n_items, n_classes=3, digest=digest,
+        model=ModelSettings(dim=8, length=LENGTH, attention_heads=2), fusion=FusionSettings(),
+    )  # fmt: skip
+    classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(n_items) % 3 + 1])
+    return Recommender(config, classes).eval()
+
+
+def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
+    folder.mkdir()
+    save_model(model, folder)
+    write_json(folder / "training.json", {"valid_uauc": valid_uauc})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weak(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(build(0), tmp_path_factory.mktemp("weak") / "model")
+
+
+@pytest.fixture(scope="module")
+def strong(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    model, loop = build(1), TrainingSettings(epochs=8, learning_rate=0.03, batch_size=200)
+    fit(model, Dataset.load(prepared), loop, TrainingState("test"), lambda state: None)
+    return saved(model, tmp_path_factory.mktemp("strong") / "model", valid_uauc=0.9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store of its own, for all tests of this file: a fresh schema takes seconds."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        patch.setenv("SOLID_TRACKING", "on")
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def registrations(
+    store: str, prepared: Path, weak: Path, strong: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[str, dict[str, Any]]]:
+    """What is said and written for weak, weak again, strong (weak is offered beside it) and weak once more."""
+    out, results = tmp_path_factory.mktemp("register") / "out", []
+    evaluation = tmp_path_factory.mktemp("evaluation")
+    (evaluation / "report.html").write_text("<p>fine</p>")
+    for models in ({"weak": weak}, {"weak": weak}, {"weak": weak, "strong": strong}, {"weak": weak}):
+        said = register(settings=SETTINGS, prepared=prepared, models=models, evaluation=evaluation, out=out)
+        results.append((said, read_json(out / "registration.json")))
+    return results
+
+
+@pytest.fixture
+def client(store: str) -> Any:
+    import mlflow
+
+    return mlflow.MlflowClient(store)
+
+
+def test_the_first_is_champion_and_later_ones_must_win(registrations: Any) -> None:
+    first, same, better, worse = (written for _, written in registrations)
+    assert [w["version"] for w in (first, same, better, worse)] == ["1", "2", "3", "4"]
+    assert first["champion"] == {"before": None, "after": "1"}
+    assert first["aliases"] == ["challenger", "champion"]
+    assert same["champion"] == {"before": "1", "after": "1"}
+    assert same["comparison"] is None
+    assert same["aliases"] == ["challenger"]
+    assert better["model"] == "strong"
+    assert better["champion"] == {"before": "1", "after": "3"}
+    assert better["comparison"]["win_share"] == 1.0
+    assert better["comparison"]["n"] == USERS
+    assert better["comparison"]["difference"] == pytest.approx(better["test"]["uauc"] - first["test"]["uauc"])
+    assert worse["champion"] == {"before": "3", "after": "3"}
+    assert worse["comparison"]["difference"] == -better["comparison"]["difference"]
+
+
+def test_the_sentence_says_what_happened_and_why(registrations: Any) -> None:
+    said = [sentence for sentence, _ in registrations]
+    assert said[0].startswith(
+        "tiny version 1 (weak) is registered as challenger and champion: there was no champion.\n"
+    )
+    assert "it equals the champion, version 1, byte for byte" in said[1]
+    assert "against version 1, the champion, on the same 80 test users; ahead in 100.0% of the resamples" in said[2]
+    assert said[3].startswith("tiny version 4 (weak) is registered as challenger: uauc -0.")
+    assert said[3].endswith("The champion is version 3: mlflow.pyfunc.load_model('models:/tiny@champion')")
+
+
+def test_the_registry_has_aliases_tags_and_figures(registrations: Any, client: Any) -> None:
+    aliases = client.get_registered_model("tiny").aliases
+    assert {alias: str(version) for alias, version in aliases.items()} == {"champion": "3", "challenger": "4"}
+    written = registrations[2][1]
+    version = client.get_model_version("tiny", "3")
+    assert version.run_id == written["run_id"]
+    assert {key: version.tags[key] for key in ("backbone", "head", "modality", "data_digest")} == {
+        "backbone": "sasrec", "head": "solid", "modality": "id_text", "data_digest": DIGEST,
+    }  # fmt: skip
+    assert float(version.tags["test_uauc"]) == pytest.approx(written["test"]["uauc"], abs=1e-6)
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_ndcg_10"] == pytest.approx(written["test"]["ndcg_10"])
+    assert [file.path for file in client.list_artifacts(version.run_id, "evaluation")] == ["evaluation/report.html"]
+    logged = client.get_logged_model(version.source.removeprefix("models:/"))
+    (metric,) = [metric for metric in logged.metrics if metric.key == "test_uauc"]
+    assert (metric.dataset_name, metric.dataset_digest) == ("walk", DIGEST)
+
+
+def test_the_files_need_no_pickle_and_pin_what_they_need(registrations: Any, client: Any) -> None:
+    import mlflow
+
+    files = Path(mlflow.artifacts.download_artifacts("models:/tiny/3"))
+    kept = {path.relative_to(files / "artifacts").as_posix() for path in (files / "artifacts").rglob("*.*")}
+    assert kept == {"model/config.json", "model/model.safetensors", "items.parquet"}
+    assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pt", ".pyc")]
+    signature = mlflow.models.get_model_info("models:/tiny/3").signature
+    assert [(param.name, param.default) for param in signature.params] == [("k", 10), ("exclude_seen", True)]
+    requirements = (files / "requirements.txt").read_text().split()
+    assert f"torch=={torch.__version__.partition('+')[0]}" in requirements
+    assert all("==" in requirement and "+" not in requirement for requirement in requirements)
+
+
+def test_a_fresh_process_needs_only_the_registry(registrations: Any, store: str, served: Any, tmp_path: Path) -> None:
+    """The package comes with the version: where it is hidden, the champion still loads by its alias."""
+    script = f"""
+import json, sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name == "solid" and not any("code" in entry for entry in sys.path):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+import mlflow
+mlflow.set_tracking_uri({store!r})
+model = mlflow.pyfunc.load_model("models:/tiny@champion")
+answer = model.predict([["i1", "i2", "nonsense", "i3"], []], params={{"k": 3}})
+import solid
+print(json.dumps([answer, solid.__file__]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    answers, place = json.loads(done.stdout.splitlines()[-1])
+    assert "/code/solid/" in place
+    expected = served.predict(None, [["i1", "i2", "nonsense", "i3"], []], {"k": 3})
+    for answer, wanted in zip(answers, expected, strict=True):
+        assert answer["scores"] == pytest.approx(wanted.pop("scores"))
+        assert answer == wanted | {"scores": answer["scores"]}
+    assert answers[0]["unknown"] == ["nonsense"]
+    assert answers[0]["titles"] == [f"Item {item}" for item in answers[0]["items"]]
+    assert [len(answer["items"]) for answer in answers] == [3, 3]
+
+
+def test_recommend_prints_a_table(registrations: Any, served: Any) -> None:
+    (wanted,) = served.predict(None, [["i1", "i2", "i3"]], {"k": 2})
+    lines = recommend("models:/tiny@champion", ["i1", "i2", "i3", "who"], 2).splitlines()
+    assert lines[0].split() == ["rank", "item", "score", "title"]
+    second = wanted["items"][1]
+    assert lines[2].split() == ["2", second, f"{wanted['scores'][1]:.3f}", "Item", second]
+    assert lines[3] == "ignored, unknown to the model: who"
+    assert len(lines) == 4
+
+
+def test_recommend_without_such_a_model(registrations: Any) -> None:
+    with pytest.raises(SolidError, match="nobody"):
+        recommend("models:/nobody@champion", ["i1"], 2)
+    with pytest.raises(SolidError, match="k must be at least 1"):
+        recommend("models:/tiny@champion", ["i1"], 0)
+
+
+def test_refusals_leave_no_version(registrations: Any, prepared: Path, weak: Path, tmp_path: Path, client: Any) -> None:
+    other = saved(build(0, digest="other"), tmp_path / "other")
+    with pytest.raises(DataError, match="trained on other data"):
+        register(SETTINGS, prepared, {"other": other}, None, tmp_path / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOLID_TRACKING", "off")
+        with pytest.raises(SolidError, match="SOLID_TRACKING=off"):
+            register(SETTINGS, prepared, {"weak": weak}, None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert len(client.search_model_versions("name='tiny'")) == 4
+
+
+def test_a_champion_of_an_older_version_is_left_to_a_person(
+    prepared: Path, weak: Path, strong: Path, store: str, client: Any, tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"registry": SETTINGS.registry.model_copy(update={"name": "older"})})
+    register(settings, prepared, {"weak": weak}, None, tmp_path / "out")
+    model_id = client.get_model_version("older", "1").source.removeprefix("models:/")
+    files = Path(store.removeprefix("sqlite:///")).parent / "mlartifacts" / "models" / model_id / "artifacts"
+    config = files / "artifacts" / "model" / "config.json"
+    assert config.is_file()
+    config.write_text('{"head": "of another kind"}')
+    said = register(settings, prepared, {"strong": strong}, None, tmp_path / "out")
+    assert "(strong) is registered as challenger: the champion, version 1, cannot be compared (" in said
+
+
+@pytest.fixture
+def served(strong: Path, prepared: Path) -> Any:
+    from solid.serving import SolidRecommender
+
+    artifacts = {"model": str(strong), "items": str(prepared / "items.parquet")}
+    recommender = SolidRecommender()
+    recommender.load_context(SimpleNamespace(artifacts=artifacts))
+    return recommender
+
+
+def test_serving_ranks_all_items_as_the_model_scores_them(served: Any, strong: Path, prepared: Path) -> None:
+    model = Catalogue.load(strong, prepared / "items.parquet").model
+    history = [3, 9, 1, 20, 7]  # longer than the model reads: the oldest falls off
+    (answer,) = served.predict(None, [[f"i{i}" for i in history]], {"k": ITEMS, "exclude_seen": False})
+    with torch.inference_mode():
+        logits = model.score_all(model.encode(torch.tensor([history[-LENGTH:]])))[0].numpy()
+    assert answer["items"] == [f"i{i + 1}" for i in np.argsort(-logits)]
+    assert answer["scores"] == pytest.approx(np.sort(logits)[::-1].tolist(), abs=1e-6)
+
+
+def test_serving_leaves_out_what_was_seen_even_before_the_window(served: Any) -> None:
+    history = [f"i{i}" for i in range(1, 21)]
+    (answer,) = served.predict(None, [history], {"k": 10})
+    assert sorted(answer["items"]) == ["i21", "i22", "i23", "i24"]
+
+
+def test_serving_ignores_unknown_ids_and_says_so(served: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        mixed, known, nothing, empty = served.predict(None, [["x", "i1", "y", "i2"], ["i1", "i2"], ["x"], []], {"k": 4})
+    assert mixed["unknown"] == ["x", "y"]
+    assert nothing["unknown"] == ["x"]
+    assert known["unknown"] == empty["unknown"] == []
+    assert mixed["items"] == known["items"]
+    assert nothing["items"] == empty["items"]
+    assert "ignored 2 unknown item ids, such as 'x'" in caplog.text
+
+
+def test_serving_gives_the_same_in_parts(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import solid.serving
+
+    histories = [[f"i{(u + n) % ITEMS + 1}" for n in range(u % 6)] for u in range(11)]
+    whole = served.predict(None, histories)
+    monkeypatch.setattr(solid.serving, "_SCORES_AT_ONCE", 3 * ITEMS)
+    parts = served.predict(None, histories)
+    assert [answer["items"] for answer in parts] == [answer["items"] for answer in whole]
+    assert len(whole) == 11
+    assert served.predict(None, []) == []
+
+
+def test_histories_keep_the_last_known_items_of_each_sequence() -> None:
+    items = pd.DataFrame({"item_id": [f"i{i}" for i in range(1, ITEMS + 1)], "title": ""})
+    catalogue = Catalogue(build(0), items)
+    numbers = np.array([0, 5, 0, 6, 7, 8, 9, 0, 0, 3, 0])
+    histories = catalogue.histories(numbers, np.array([0, 0, 7, 9]), np.array([7, 4, 9, 11]))
+    assert histories.tolist() == [[6, 7, 8, 9], [5, 6, 0, 0], [0, 0, 0, 0], [3, 0, 0, 0]]
+
+
+def test_measure_agrees_with_evaluation_on_the_models_own_data(strong: Path, prepared: Path) -> None:
+    dataset = Dataset.load(prepared)
+    catalogue = Catalogue.load(strong, prepared / "items.parquet")
+    expected = candidate_metrics(score_candidates(catalogue.model, dataset, "test", 32))
+    assert measure(catalogue, dataset, 32).summarise() == pytest.approx(expected.summarise())
+
+
+def test_measure_goes_by_original_ids(strong: Path, prepared: Path, tmp_path: Path) -> None:
+    """The same items under other numbers, and some that the champion has never seen."""
+    dataset = Dataset.load(prepared)
+    catalogue = Catalogue.load(strong, prepared / "items.parquet")
+    reference = measure(catalogue, dataset, 32).per_user["auc"]
+
+    order = np.random.default_rng(1).permutation(ITEMS)
+    number = np.empty(ITEMS + 1, np.int32)
+    number[order + 1] = np.arange(1, ITEMS + 1)
+    moved = Dataset(
+        dataset.users,
+        dataset.items.iloc[order].reset_index(drop=True),
+        type(dataset.sequences)(number[dataset.sequences.items], dataset.sequences.offsets, ITEMS),
+        {split: number[drawn] for split, drawn in dataset.candidates.items()},
+        dataset.stats,
+    )
+    assert measure(catalogue, moved, 32).per_user["auc"] == pytest.approx(reference)
+
+    test_item = dataset.items["item_id"][dataset.sequences.items[EVENTS - 1] - 1]
+    renamed = dataset.items.assign(item_id=dataset.items["item_id"].replace(test_item, "new"))
+    strange = Dataset(dataset.users, renamed, dataset.sequences, dataset.candidates, dataset.stats)
+    values = measure(catalogue, strange, 32).per_user["auc"]
+    positives = dataset.sequences.items[dataset.sequences.targets("test")]
+    assert (values[positives == dataset.sequences.items[EVENTS - 1]] == 0).all()
+
+
+def test_confidence_and_metric_decide() -> None:
+    """Three users, and a challenger better for one: the resamples without that user, 8 of 27, are ties."""
+    champion = candidate_metrics(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    challenger = candidate_metrics(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]))
+
+    def decide(**registry: Any) -> Verdict:
+        values = {"evaluation": {"bootstrap": 20_000}, "registry": registry}
+        return judge(challenger, champion, "7", Settings.model_validate(values))
+
+    assert decide(confidence=0.8).promote
+    verdict = decide(confidence=0.9)
+    assert not verdict.promote
+    assert verdict.comparison is not None
+    assert verdict.comparison.win_share == pytest.approx(1 - 8 / 27 / 2, abs=0.01)
+    assert decide(metric="hr_5").reason.startswith("hr_5 +0.0000 ")
+    with pytest.raises(SettingsError, match=r"registry.metric mrr: .*known: uauc, ndcg_5"):
+        decide(metric="mrr")
+
+
+def test_a_table_of_other_items_is_refused(strong: Path, prepared: Path) -> None:
+    model = Catalogue.load(strong, prepared / "items.parquet").model
+    with pytest.raises(DataError, match="knows 24 items and the table lists 3"):
+        Catalogue(model, pd.DataFrame({"item_id": ["a", "b", "c"], "title": ""}))

@@ -1,0 +1,219 @@
+"""Runs in a real MLflow store: what is logged, how runs end, and what happens when the store does not answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from solid.errors import SettingsError, SolidError
+from solid.tracking import DatasetInfo, git_sha, track
+
+DIGEST = "8c55c7a0b1d2e3f4a5b6c7d8e9f00112.dir"
+DATA = DatasetInfo("amazon", DIGEST, "data")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One store for the file: a fresh schema takes seconds."""
+    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SOLID_TRACKING", "on")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+
+
+@pytest.fixture
+def client(store: Path) -> Iterator[Any]:
+    import mlflow
+
+    yield mlflow.MlflowClient(f"sqlite:///{store}")
+
+
+def test_a_run_holds_params_epochs_data_and_files(client: Any, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    params = {"head": "solid", "fusion": {"t": 0.01, "deep": {"x": None}}, "long": "x" * 9000}
+    with track("solid sasrec", params, DATA) as run:
+        assert run.id is not None
+        run.epoch(1, {"bce": 0.7, "valid_uauc": 0.5})
+        assert client.get_run(run.id).info.status == "RUNNING"
+        assert client.get_run(run.id).data.metrics["bce"] == 0.7  # live, not at the end
+        run.epoch(2, {"bce": 0.6, "valid_uauc": 0.6})
+        run.artifacts(tmp_path)
+    logged = client.get_run(run.id)
+    assert logged.info.status == "FINISHED"
+    assert logged.info.run_name == "solid sasrec"
+    assert logged.data.params == {"head": "solid", "fusion.t": "0.01", "fusion.deep.x": "None", "long": "x" * 6000}
+    assert [(m.step, m.value) for m in client.get_metric_history(run.id, "valid_uauc")] == [(1, 0.5), (2, 0.6)]
+    (entry,) = logged.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest, entry.dataset.source_type) == ("amazon", DIGEST, "local")
+    assert json.loads(entry.dataset.source) == {"uri": "data"}
+    assert [file.path for file in client.list_artifacts(run.id, "model")] == ["model/config.json"]
+    assert (store.parent / "mlartifacts" / run.id / "artifacts" / "model" / "config.json").is_file()
+    assert client.get_experiment(logged.info.experiment_id).name == "solid"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "key"),
+    [("https://example.org/reviews.gz", "http", "url"), ("s3://bucket/reviews", "s3", "uri"), ("data", "local", "uri")],
+)
+def test_mlflow_finds_the_source_again(client: Any, source: str, kind: str, key: str) -> None:
+    import mlflow
+
+    with track("sources", {}, DatasetInfo(f"from {kind}", DIGEST, source)) as run:
+        pass
+    entry = client.get_run(run.id).inputs.dataset_inputs[0].dataset
+    assert (entry.source_type, json.loads(entry.source)) == (kind, {key: source})
+    assert json.loads(mlflow.data.get_source(entry).to_json()) == {key: source}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
+)
+def test_a_run_ends_as_its_block_does(client: Any, error: type[BaseException], status: str) -> None:
+    with pytest.raises(error), track("ends", {}, DATA) as run:
+        raise error
+    assert client.get_run(run.id).info.status == status
+
+
+def test_an_interrupted_run_goes_on(client: Any) -> None:
+    with pytest.raises(KeyboardInterrupt), track("resumed", {"seed": 1}, DATA) as run:
+        run.epoch(1, {"bce": 0.7})
+        raise KeyboardInterrupt
+    with track("resumed", {"seed": 1}, DATA, run_id=run.id) as again:
+        again.epoch(2, {"bce": 0.6})
+    assert again.id == run.id
+    assert [m.step for m in client.get_metric_history(run.id, "bce")] == [1, 2]
+    assert client.get_run(run.id).info.status == "FINISHED"
+    assert len(client.get_run(run.id).inputs.dataset_inputs) == 1
+
+
+def test_a_run_that_is_gone_or_had_other_params_is_left_alone(client: Any) -> None:
+    with track("before", {"seed": 1}, DATA) as old:
+        pass
+    with track("after", {"seed": 2}, DATA, run_id=old.id) as other:
+        pass
+    assert other.id != old.id
+    assert client.get_run(old.id).data.params == {"seed": "1"}
+    client.delete_run(old.id)
+    with track("after", {"seed": 1}, DATA, run_id=old.id) as deleted, track("x", {}, DATA, run_id="0" * 32) as unknown:
+        pass
+    assert deleted.id != old.id
+    assert unknown.id != "0" * 32
+
+
+def test_a_run_begun_by_somebody_else_is_joined(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    owned = client.create_run("0", run_name="task of a pipeline")
+    monkeypatch.setenv("MLFLOW_RUN_ID", owned.info.run_id)
+    with track("mine", {"seed": 1}, DATA, run_id="0" * 32) as run:
+        run.epoch(1, {"bce": 0.7})
+    assert run.id == owned.info.run_id
+    joined = client.get_run(run.id)
+    assert (joined.info.run_name, joined.data.params) == ("task of a pipeline", {"seed": "1"})
+    monkeypatch.setenv("MLFLOW_RUN_ID", "f" * 32)
+    with pytest.raises(SolidError, match="f" * 32), track("mine", {}, DATA):
+        pass
+
+
+def test_the_experiment_can_be_named(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "books")
+    with track("a", {}, DATA) as named:
+        pass
+    books = client.get_experiment_by_name("books").experiment_id
+    assert client.get_run(named.id).info.experiment_id == books
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", books)
+    with track("b", {}, DATA) as numbered:
+        pass
+    assert client.get_run(numbered.id).info.experiment_id == books
+
+
+def test_values_wait_while_the_store_does_not_answer(
+    client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mlflow
+
+    answer = mlflow.MlflowClient.log_batch
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise mlflow.MlflowException("connection refused\nand much more")
+
+    with track("patient", {}, DATA) as run:
+        monkeypatch.setattr(mlflow.MlflowClient, "log_batch", refuse)
+        run.epoch(1, {"bce": 0.7})
+        assert "epoch 1 is not tracked yet" in capsys.readouterr().err
+        monkeypatch.setattr(mlflow.MlflowClient, "log_batch", answer)
+        run.epoch(2, {"bce": 0.6})
+    assert [m.step for m in client.get_metric_history(run.id, "bce")] == [1, 2]
+
+    with pytest.raises(SolidError, match="connection refused"), track("silent", {}, DATA) as run:
+        monkeypatch.setattr(mlflow.MlflowClient, "log_batch", refuse)
+        run.epoch(1, {"bce": 0.7})
+    assert client.get_run(run.id).info.status == "FAILED"
+
+
+def test_an_unreachable_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(SolidError, match=r"MLflow at http://127\.0\.0\.1:9: ") as caught, track("x", {}, DATA):
+        pass
+    assert "SOLID_TRACKING=off" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_sqlite_store_needs_more_than_skinny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solid.tracking.find_spec", lambda name: None)
+    with pytest.raises(SolidError, match="mlflow-skinny cannot read sqlite; install 'solid-rec"), track("x", {}, DATA):
+        pass
+
+
+def test_tracking_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setenv("SOLID_TRACKING", "off")
+    with track("x", {"seed": 1}, DATA) as run:
+        run.epoch(1, {"bce": 0.7})
+        run.artifacts(tmp_path)
+    assert run.id is None
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("SOLID_TRACKING", "perhaps")
+    with pytest.raises(SettingsError, match="SOLID_TRACKING=perhaps: set it to on or off"), track("x", {}, DATA):
+        pass
+
+
+def test_by_default_the_store_is_a_file_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes() if store.is_file() else b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "fresh")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a").write_text("a")
+    with track("x", {}, DATA) as run:
+        run.artifacts(tmp_path / "files", "evaluation")
+    assert (tmp_path / "mlartifacts" / str(run.id) / "artifacts" / "evaluation" / "a").is_file()
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_the_commit_is_a_tag(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLID_GIT_SHA", "abc123")
+    with track("x", {}, DATA) as run:
+        pass
+    assert client.get_run(run.id).data.tags["git_sha"] == "abc123"
+    monkeypatch.delenv("SOLID_GIT_SHA")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    if head.returncode == 0:
+        assert str(git_sha()).removesuffix("-dirty") == head.stdout.strip()
+
+
+def test_the_dataset_comes_from_the_statistics() -> None:
+    stats = {"digest": DIGEST, "format": "movielens", "origin": "s3://bucket/ml-100k", "users": 943}
+    assert DatasetInfo.of(stats) == DatasetInfo("movielens", DIGEST, "s3://bucket/ml-100k")
