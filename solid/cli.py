@@ -104,8 +104,7 @@ def features(raw: Path, prepared: Path, out: Path, params: Path | None, override
 @click.option("--ids", type=click.Choice(["item", "semantic"]), default="item", show_default=True,
               help="What static and duet models read; solid always reads both.")  # fmt: skip
 @click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or --head solid).")
-@click.option("--item-model", type=INPUT, help="Trained duet on items, from which solid starts.")
-@click.option("--semantic-model", type=INPUT, help="Trained duet on classes: solid's trunk and codebook start.")
+@click.option("--semantic-model", type=INPUT, help="Trained duet on classes, from which solid starts.")
 @settings_options
 def train(**options: Any) -> None:
     """Train one model: a baseline, the item or semantic model, or SOLID."""
@@ -142,20 +141,25 @@ def assign(params: Path | None, overrides: tuple[str, ...], **options: Any) -> N
     run(settings=load_settings(params, overrides).semantics, **options)
 
 
-def _named(pairs: tuple[str, ...]) -> dict[str, Path]:
+def _models(patterns: tuple[str, ...], modalities: tuple[str, ...]) -> dict[str, Path]:
+    """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings."""
     models: dict[str, Path] = {}
-    for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and Path(path).is_dir()):
-            raise click.BadParameter(f"{pair!r}: write it as NAME=FOLDER, with the folder of a trained model")
-        models[name] = Path(path)
+    for pattern in patterns:
+        for modality in modalities if "{modality}" in pattern else [""]:
+            name, equals, folder = pattern.replace("{modality}", modality).partition("=")
+            if not (name and equals and Path(folder).is_dir()):
+                raise click.UsageError(
+                    f"--model {pattern}: no folder {folder!r}; write it as NAME=FOLDER of a trained model"
+                )
+            models[name] = Path(folder)
     return models
 
 
 @main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
-              help="A trained model and its name in the table; the first is the baseline.")  # fmt: skip
+              help="A trained model and its name in the table, the baseline first; {modality} stands for each modality "
+              "of the settings.")  # fmt: skip
 @click.option("--features", type=INPUT, help="Output of features: for the map of the semantic space.")
 @click.option("--embeddings", type=INPUT, help="Output of embed: likewise.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for metrics, per-user values and report.html.")
@@ -163,24 +167,26 @@ def _named(pairs: tuple[str, ...]) -> dict[str, Path]:
 def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Score the test users with every model, compare them, write the report."""
     from solid.config import load_settings
-    from solid.evaluation import evaluate as run
+    from solid.evaluation.evaluate import evaluate as run
 
-    table = run(models=_named(models), settings=load_settings(params, overrides).evaluation, **options)
-    click.echo(table)
+    settings = load_settings(params, overrides)
+    click.echo(run(models=_models(models, settings.semantics.modalities), settings=settings.evaluation, **options))
 
 
 @main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--model", type=INPUT, required=True, help="Trained solid model.")
+@click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
+              help="A trained solid model, as for evaluate; of several, the best on validation.")  # fmt: skip
 @click.option("--evaluation", type=INPUT, help="Output of evaluate; its files go along with the version.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for registration.json and the reason in words.")
 @settings_options
-def register(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Register the model in MLflow: challenger always, champion when it wins."""
     from solid.config import load_settings
     from solid.registry import register as run
 
-    click.echo(run(settings=load_settings(params, overrides), **options))
+    settings = load_settings(params, overrides)
+    click.echo(run(models=_models(models, settings.semantics.modalities), settings=settings, **options))
 
 
 @main.command()

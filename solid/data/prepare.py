@@ -48,6 +48,7 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
     candidates = {split: sequences.sample_candidates(settings.negatives, rng) for split in HELD_OUT}
     stats = {
         "digest": manifest["digest"],
+        "origin": manifest["source"],
         "format": manifest["format"],
         "k_core": core,
         **_count(numbered),

@@ -37,12 +37,14 @@ class WeightGenerator(nn.Module):
         # W starts as a Xavier-initialised matrix (its a) that z hardly changes (its A): anything larger saturates Tanh.
         for (i, o), weight, bias in zip(self.shapes, self.weights, self.biases, strict=True):
             assert isinstance(weight, nn.Linear) and isinstance(bias, nn.Linear)
-            nn.init.normal_(weight.weight, std=0.1 * (2 / (i + o)) ** 0.5 * weight.in_features**-0.5)
+            nn.init.normal_(
+                weight.weight, std=(0.01 if correction else 0.1) * (2 / (i + o)) ** 0.5 * weight.in_features**-0.5
+            )
             with torch.no_grad():
                 weight.bias.copy_(
                     torch.zeros(i * o) if correction else nn.init.xavier_normal_(torch.empty(i, o)).flatten()
                 )
-            nn.init.normal_(bias.weight, std=0.01)
+            nn.init.normal_(bias.weight, std=0.001 if correction else 0.01)
             nn.init.zeros_(bias.bias)
 
     def forward(self, hidden_BLD: Tensor, ids_BL: Tensor) -> AdaptiveLayers:

@@ -81,7 +81,7 @@ def fit(
                     torch.from_numpy(candidates.astype(np.int64)).to(device),
                 )
                 optimizer.zero_grad()
-                torch.stack(list(losses.values())).sum().backward()
+                torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
                 optimizer.step()
                 for name, value in losses.items():

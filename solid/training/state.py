@@ -92,14 +92,14 @@ class TrainingState:
         try:
             with safe_open(path, "pt") as file:
                 about = json.loads(file.metadata()["state"])
-                groups: dict[str, dict[str, Tensor]] = {"weights": {}, "best_weights": {}, "moments": {}}
+                state = cls(about["fingerprint"], about["history"], about["run_id"])
                 for key in file.keys():  # noqa: SIM118 - not a dict
                     part, name = key.split("/", 1)
-                    groups[part][name] = file.get_tensor(key)
+                    getattr(state, part)[name] = file.get_tensor(key)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             say(f"{path}: unreadable ({error}); starting from the first epoch")
             return cls(fingerprint)
-        if about["fingerprint"] != fingerprint:
+        if state.fingerprint != fingerprint:
             say(f"{path}: left by a training with other settings or inputs; starting from the first epoch")
             return cls(fingerprint)
-        return cls(fingerprint, about["history"], about["run_id"], **groups)
+        return state

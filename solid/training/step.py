@@ -8,14 +8,12 @@ import json
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
 import torch
-from torch import Tensor
 
 from solid.config import Settings
 from solid.console import say
-from solid.data.dataset import Dataset
-from solid.errors import DataError, SettingsError
+from solid.data.dataset import Dataset, read_classes
+from solid.errors import SettingsError
 from solid.files import folder_digest, partial_of, read_json, whole_folder, write_json
 from solid.models import ModelConfig, Recommender, load_model, save_model
 from solid.tracking import DatasetInfo, track
@@ -32,7 +30,6 @@ def train(
     head: Literal["static", "duet", "solid"],
     ids: Literal["item", "semantic"],
     semantics: Path | None,
-    item_model: Path | None,
     semantic_model: Path | None,
     settings: Settings,
 ) -> None:
@@ -47,18 +44,19 @@ def train(
         head: kind of model.
         ids: what static and duet models read; solid reads both.
         semantics: output of assign; needed where classes are read.
-        item_model: trained duet on items from which solid starts.
-        semantic_model: trained duet on classes from which solid and its codebook start.
+        semantic_model: trained duet on classes from which solid and its codebook start; without it they start afresh.
         settings: of the whole chain; model, training and (for solid) fusion are used.
 
     Raises:
         SettingsError: the combination of options makes no sense.
-        DataError: an input does not fit the others.
+        DataError: an input is missing or does not fit the others.
     """
     reads = "both" if head == "solid" else ids
-    _check_options(reads, semantics, item_model, semantic_model)
+    _check_options(reads, semantics, semantic_model)
     dataset = Dataset.load(prepared)
-    classes = None if semantics is None or reads == "item" else read_classes(semantics, dataset.n_items)
+    classes = None
+    if semantics and reads != "item":
+        classes = torch.from_numpy(read_classes(semantics, dataset.n_items).astype("int64"))
     config = ModelConfig(
         head=head,
         ids=reads,
@@ -69,24 +67,25 @@ def train(
         fusion=settings.fusion if head == "solid" else None,
         digest=dataset.stats["digest"],
     )
-    if settings.training.threads:
-        torch.set_num_threads(settings.training.threads)
+    torch.set_num_threads(settings.training.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(settings.training.seed)
     model = Recommender(config, classes)
-    if item_model or semantic_model:
-        warm_start(model, item_model and load_model(item_model), semantic_model and load_model(semantic_model))
+    if semantic_model:
+        warm_start(model, load_model(semantic_model))
     model.to(_device(settings.training.device))
 
-    inputs = [folder_digest(folder) for folder in (prepared, semantics, item_model, semantic_model) if folder]
+    inputs = [folder_digest(folder) for folder in (prepared, semantics, semantic_model) if folder]
     fingerprint = _fingerprint(config, settings, inputs)
     state = TrainingState.load(partial_of(out) / _STATE, fingerprint)
     if state.epoch:
         say(f"resuming after epoch {state.epoch}")
     name = " ".join(filter(None, [head, config.model.backbone, reads, config.modality]))
     parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
-    source = DatasetInfo(name=dataset.stats["format"], digest=dataset.stats["digest"], source=dataset.stats["origin"])
-    with track(name, parameters, source, state.run_id) as run, whole_folder(out, keep_partial=True) as partial:
+    with (
+        track(name, parameters, DatasetInfo.of(dataset.stats), state.run_id) as run,
+        whole_folder(out, keep_partial=True) as partial,
+    ):
         state.run_id = run.id
 
         def on_epoch(state: TrainingState) -> None:
@@ -112,26 +111,11 @@ def train(
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, validation UAUC {state.best['valid_uauc']:.4f}")
 
 
-def read_classes(semantics: Path, n_items: int) -> Tensor:
-    """Read the class of every item [N + 1] from the output of assign; entry 0 is padding.
-
-    Raises:
-        DataError: the table is missing or belongs to other items.
-    """
-    place = semantics / "semantic_ids.parquet"
-    if not place.is_file():
-        raise DataError(f"{place}: no such file; is {semantics} the output of assign?")
-    table = pd.read_parquet(place)
-    if len(table) != n_items:
-        raise DataError(f"{place}: classes of {len(table):,} items, but the data has {n_items:,}; run assign again")
-    return torch.cat([torch.zeros(1, dtype=torch.long), torch.from_numpy(table["class"].to_numpy("int64"))])
-
-
-def _check_options(reads: str, semantics: Path | None, item_model: Path | None, semantic_model: Path | None) -> None:
+def _check_options(reads: str, semantics: Path | None, semantic_model: Path | None) -> None:
     if reads != "item" and semantics is None:
         raise SettingsError("this model reads classes: name the output of assign with --semantics")
-    if reads != "both" and (item_model or semantic_model):
-        raise SettingsError("--item-model and --semantic-model are where solid starts; leave them out for other heads")
+    if reads != "both" and semantic_model:
+        raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
 
 
 def _device(name: str) -> torch.device:

@@ -53,7 +53,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_manifest(folder: Path, name: str) -> None:
-    (folder / "manifest.json").write_text(json.dumps({"format": name, "digest": "abc.dir"}))
+    (folder / "manifest.json").write_text(json.dumps({"source": "words", "format": name, "digest": "abc.dir"}))
 
 
 def write(raw: Path, *lines: str) -> None:
@@ -95,6 +95,7 @@ def test_a_small_source_to_the_last_value(raw: Path, tmp_path: Path, capsys: pyt
     assert set(dataset.candidates["test"][0]) <= {3, 4} and dataset.candidates["valid"][1].tolist() == [2]
     assert dataset.stats == {
         "digest": "abc.dir",
+        "origin": "words",
         "format": "words",
         "k_core": 0,
         "users": 2,

@@ -1,0 +1,68 @@
+"""Training and evaluation speed and peak memory of every head, at the size of the paper's Arts set.
+
+    python benchmarks/speed.py            # 9,500 items, 590 classes, length 10, d 32, batch 1,024
+
+Prints candidate rows trained and users evaluated (1 + 99 candidates) a second, and the peak memory of the process.
+The data is random: speed does not depend on what it says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from solid.config import FusionSettings, ModelSettings, TrainingSettings
+from solid.data.dataset import Dataset
+from solid.data.sequences import Sequences
+from solid.evaluation.scoring import score_candidates
+from solid.models import ModelConfig, Recommender
+from solid.training.loop import fit
+from solid.training.state import TrainingState
+
+
+def random_data(users: int, items: int, events: int) -> Dataset:
+    """Users with ``events`` random events each."""
+    rng = np.random.default_rng(0)
+    sequence = rng.integers(1, items + 1, users * events).astype(np.int32)
+    sequences = Sequences(sequence, np.arange(users + 1) * events, items)
+    candidates = {split: sequences.sample_candidates(99, rng) for split in ("valid", "test")}
+    return Dataset(pd.DataFrame(index=range(users)), pd.DataFrame(index=range(items)), sequences, candidates, {})
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=6000)
+    parser.add_argument("--items", type=int, default=9500)
+    parser.add_argument("--classes", type=int, default=590)
+    parser.add_argument("--epochs", type=int, default=3)
+    arguments = parser.parse_args()
+    dataset = random_data(arguments.users, arguments.items, 13)
+    classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(arguments.items) % arguments.classes + 1])
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; the median of {arguments.epochs} epochs")
+    print(f"{'head':8} {'train rows/s':>14} {'eval users/s':>14} {'peak MB':>9}")
+    for head in ("static", "duet", "solid"):
+        torch.manual_seed(0)
+        config = ModelConfig(
+            head=head, ids="both" if head == "solid" else "item", modality=None, n_items=arguments.items,
+            n_classes=arguments.classes, model=ModelSettings(), digest="",
+            fusion=FusionSettings() if head == "solid" else None,
+        )  # fmt: skip
+        model = Recommender(config, classes)
+        rates: list[float] = []
+        loop = TrainingSettings(epochs=arguments.epochs, patience=arguments.epochs)
+        fit(model, dataset, loop, TrainingState(""), lambda state, rates=rates: rates.append(state.rows_per_second))
+        started = time.perf_counter()
+        score_candidates(model, dataset, "test", 1024)
+        users = dataset.n_users / (time.perf_counter() - started)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{head:8} {np.median(rates):14,.0f} {users:14,.0f} {peak:9,.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""The training loop and step on a tiny data set: it learns, stops, resumes to the same bytes, and refuses nonsense."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+
+from solid.config import ModelSettings, Settings, TrainingSettings, load_settings
+from solid.data.dataset import Dataset
+from solid.data.sequences import Sequences
+from solid.errors import DataError, SettingsError
+from solid.evaluation.scoring import score_candidates
+from solid.files import folder_digest, partial_of, write_json
+from solid.models import ModelConfig, Recommender, load_model
+from solid.training import train
+from solid.training.loop import fit
+from solid.training.state import TrainingState
+
+SMALL = ["model.dim=8", "model.attention_heads=2", "model.dropout=0.1", "training.epochs=4", "training.threads=1"]
+USERS, ITEMS = 60, 40
+
+
+def ring(prepared: Path) -> None:
+    """Write prepared data in which item i is followed by item i + 1, so that there is something to learn."""
+    prepared.mkdir()
+    rng = np.random.default_rng(0)
+    starts, lengths = rng.integers(ITEMS, size=USERS), rng.integers(4, 14, size=USERS)
+    items = np.concatenate([(s + np.arange(n)) % ITEMS + 1 for s, n in zip(starts, lengths, strict=True)])
+    users = np.repeat(np.arange(USERS), lengths)
+    sequences = Sequences(items.astype(np.int32), np.r_[0, np.cumsum(lengths)], ITEMS)
+    pd.DataFrame({"user_id": [f"u{u}" for u in range(USERS)]}).to_parquet(prepared / "users.parquet")
+    blank = [""] * ITEMS
+    table = {
+        "item_id": [f"i{i}" for i in range(ITEMS)],
+        "title": blank,
+        "text": blank,
+        "category": blank,
+        "image": blank,
+    }
+    pd.DataFrame(table).to_parquet(prepared / "items.parquet")
+    events = pd.DataFrame({"user": users.astype("int32"), "item": items.astype("int32")})
+    events.assign(timestamp=np.arange(len(events)), split="train").to_parquet(prepared / "interactions.parquet")
+    for split in ("valid", "test"):
+        np.save(prepared / f"candidates_{split}.npy", sequences.sample_candidates(20, rng))
+    write_json(prepared / "stats.json", {"digest": "d.dir", "format": "ring", "origin": "ring"})
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SOLID_TRACKING", "off")
+    ring(tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+@pytest.fixture
+def semantics(tmp_path: Path) -> Path:
+    folder = tmp_path / "semantics"
+    folder.mkdir()
+    ids = np.arange(1, ITEMS + 1, dtype="int32")
+    pd.DataFrame({"item": ids, "class": (ids - 1) // 4 + 1}).to_parquet(folder / "semantic_ids.parquet")
+    write_json(folder / "quality.json", {"modality": "id_text"})
+    return folder
+
+
+def settings(*overrides: str) -> Settings:
+    return load_settings(None, [*SMALL, *overrides])
+
+
+def small_model(n_items: int = ITEMS) -> Recommender:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        head="static", ids="item", modality=None, n_items=n_items, n_classes=0, fusion=None, digest="",
+        model=ModelSettings(dim=8, attention_heads=2),
+    )  # fmt: skip
+    return Recommender(config)
+
+
+def run(
+    prepared: Path, out: Path, head: str = "duet", ids: str = "item", *overrides: str, **inputs: Path | None
+) -> None:
+    options = {"semantics": None, "semantic_model": None} | inputs
+    train(prepared, out, head, ids, settings=settings(*overrides), **options)
+
+
+def test_the_chain_of_models_trains_and_learns(prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    more = ("training.epochs=40", "training.patience=40", "training.learning_rate=0.01")
+    run(prepared, tmp_path / "static", "static", "item", *more)
+    run(prepared, tmp_path / "duet", "duet", "item", *more)
+    run(prepared, tmp_path / "semantic", "duet", "semantic", *more, semantics=semantics)
+    both = {"semantics": semantics, "semantic_model": tmp_path / "semantic"}
+    run(prepared, tmp_path / "solid", "solid", "item", *more, **both)
+    for name in ("static", "duet", "semantic", "solid"):
+        history = pd.read_csv(tmp_path / name / "history.csv")
+        assert history["valid_uauc"].max() > 0.8, name
+        assert history["bce"].iloc[-1] < 0.9 * history["bce"].iloc[0]
+    names = sorted(path.name for path in (tmp_path / "solid").iterdir())
+    assert names == ["config.json", "history.csv", "model.safetensors", "training.json"]
+    assert load_model(tmp_path / "solid").config.modality == "id_text"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(prepared: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(prepared, tmp_path / name, "duet", "item", f"training.seed={seed}")
+    digests = [folder_digest(tmp_path / name) for name in "abc"]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_an_interrupted_training_ends_with_the_same_bytes(
+    prepared: Path, semantics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    run(prepared, tmp_path / "whole", "solid", semantics=semantics)
+
+    save = TrainingState.save
+
+    def interrupted(state: TrainingState, path: Path) -> None:
+        save(state, path)
+        if state.epoch == stop_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TrainingState, "save", interrupted)
+        run(prepared, tmp_path / "cut", "solid", semantics=semantics)
+    assert not (tmp_path / "cut").exists()
+    assert partial_of(tmp_path / "cut").is_dir()
+
+    run(prepared, tmp_path / "cut", "solid", semantics=semantics)
+    assert folder_digest(tmp_path / "cut") == folder_digest(tmp_path / "whole")
+    assert not partial_of(tmp_path / "cut").exists()
+
+
+def test_a_state_of_other_settings_is_not_resumed(prepared: Path, tmp_path: Path) -> None:
+    run(prepared, tmp_path / "whole", "duet", "item", "training.seed=1")
+    partial_of(tmp_path / "out").mkdir()
+    TrainingState("other", [{"epoch": 1, "bce": 0.0, "valid_uauc": 1.0}]).save(
+        partial_of(tmp_path / "out") / "state.safetensors"
+    )
+    run(prepared, tmp_path / "out", "duet", "item", "training.seed=1")
+    assert folder_digest(tmp_path / "out") == folder_digest(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes(prepared: Path, tmp_path: Path) -> None:
+    slow = [*SMALL, "training.epochs=40", "training.patience=40"]
+    command = [sys.executable, "-m", "solid.cli", "train", "--prepared", str(prepared), "--head", "duet"]
+    for setting in slow:
+        command += ["--set", setting]
+    environment = os.environ | {"SOLID_TRACKING": "off"}
+    subprocess.run([*command, "--out", tmp_path / "whole"], cwd=tmp_path, env=environment, check=True)
+
+    process = subprocess.Popen([*command, "--out", tmp_path / "cut"], cwd=tmp_path, env=environment)
+    state = partial_of(tmp_path / "cut") / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state.is_file()
+    with safe_open(state, "pt") as file:
+        assert file.metadata()
+    subprocess.run([*command, "--out", tmp_path / "cut"], cwd=tmp_path, env=environment, check=True)
+    assert folder_digest(tmp_path / "cut") == folder_digest(tmp_path / "whole")
+
+
+def test_the_best_epoch_is_chosen_on_validation_and_its_weights_are_kept(prepared: Path) -> None:
+    dataset = Dataset.load(prepared)
+    model = small_model()
+    state = TrainingState("")
+    seen: list[dict[str, torch.Tensor]] = []
+    loop = TrainingSettings(epochs=30, patience=2, learning_rate=0.05)
+    fit(model, dataset, loop, state, lambda state: seen.append(state.weights))
+    values = [row["valid_uauc"] for row in state.history]
+    best = values.index(max(values))
+    assert state.epoch == min(30, best + 1 + 2)
+    assert all(torch.equal(tensor, seen[best][name]) for name, tensor in model.state_dict().items())
+    scores = score_candidates(model, dataset, "valid", 7)
+    won = (scores[:, :1] > scores[:, 1:]).mean() + 0.5 * (scores[:, :1] == scores[:, 1:]).mean()
+    assert won == pytest.approx(max(values))
+
+
+def test_every_epoch_sees_every_target_once_in_another_order_with_other_negatives(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = Dataset.load(prepared)
+    batches: list[torch.Tensor] = []
+    score = Recommender.score
+
+    def recorded(self: Recommender, user: object, candidates: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            batches.append(candidates)
+        return score(self, user, candidates)
+
+    monkeypatch.setattr(Recommender, "score", recorded)
+    fit(small_model(), dataset, TrainingSettings(epochs=2, batch_size=10_000), TrainingState(""), lambda state: None)
+    first, second = batches
+    targets = np.sort(dataset.sequences.items[dataset.sequences.targets("train")])
+    for epoch in (first, second):
+        assert np.array_equal(np.sort(epoch[:, 0].numpy()), targets)
+    assert not torch.equal(first[:, 0], second[:, 0])
+    assert not torch.equal(first[:, 1:].sort(0).values, second[:, 1:].sort(0).values)
+
+
+def test_combinations_that_make_no_sense_are_refused(prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--semantics"):
+        run(prepared, tmp_path / "out", "solid")
+    with pytest.raises(SettingsError, match="--semantic-model"):
+        run(prepared, tmp_path / "out", "duet", "item", semantic_model=tmp_path)
+    with pytest.raises(SettingsError, match=r"training\.device"):
+        run(prepared, tmp_path / "out", "duet", "item", "training.device=toaster")
+    pd.DataFrame({"item": [1], "class": [1]}).to_parquet(semantics / "semantic_ids.parquet")
+    with pytest.raises(DataError, match="run"):
+        run(prepared, tmp_path / "out", "solid", semantics=semantics)
+    assert not (tmp_path / "out").exists()
