@@ -112,9 +112,9 @@ def _draw_items(rng: np.random.Generator) -> list[Item]:
     items: list[Item] = []
     for department in DEPARTMENTS:
         for kind in department.kinds:
-            for _ in range(ITEMS_OF_A_KIND):
+            for number in rng.permutation(np.arange(10, 1000))[:ITEMS_OF_A_KIND]:
                 brand = int(rng.integers(len(department.brands)))
-                model = f"{kind.noun[0]}{kind.category[-2].upper()}{rng.integers(10, 1000)}"
+                model = f"{kind.noun[0]}{kind.category[-2].upper()}{number}"
                 title = f"{department.brands[brand]} {_one_of(rng, kind.variants)} {kind.noun} {model}"
                 traits = tuple(kind.traits[i] for i in rng.permutation(len(kind.traits))[:3])
                 items.append(Item(next(asins), department, kind, brand, title, traits))
@@ -156,12 +156,14 @@ def _next_kind(rng: np.random.Generator, kind: int, interests: list[int]) -> int
 
 
 def _choose_item(rng: np.random.Generator, items: Sequence[Item], kind: int, taste: int, bought: set[int]) -> int:
-    """Row of a product of the kind, by sales rank and taste; there are always more than one shopper buys."""
+    """Row of a product of the kind, by sales rank and taste; who has them all goes on to the kind that follows."""
     first = kind * ITEMS_OF_A_KIND
     weights = [
         0 if first + rank in bought else weight * (TASTE if items[first + rank].brand == taste else 1)
         for rank, weight in enumerate(RANK_WEIGHTS)
     ]
+    if not any(weights):
+        return _choose_item(rng, items, FOLLOWING[kind][0], taste, bought)
     return first + _weighted(rng, weights)
 
 

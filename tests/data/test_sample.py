@@ -9,10 +9,22 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from solid.data.sample import BARE, KINDS, SIDE, _inside, _png, _weighted, write_sample
+from solid.data.sample import (
+    BARE,
+    ITEMS_OF_A_KIND,
+    KINDS,
+    LENGTHS,
+    SIDE,
+    _choose_item,
+    _draw_items,
+    _inside,
+    _png,
+    _weighted,
+    write_sample,
+)
 from solid.files import folder_digest
 
-DIGEST = "c5d802610e77f498adab00d1870e8412.dir"  # of seed 0; a change here is a new version of data.dvc
+DIGEST = "283dea513f59d332587ed268c69f0afe.dir"  # of seed 0; a change here is a new version of data.dvc
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +132,14 @@ def test_kinds_say_more_about_the_next_purchase_than_sales_do(reviews, metadata)
 
     assert auc(lambda _: sold) < 0.7
     assert auc(lambda last: moved[kind[last]][kind] * sold) > 0.8
+
+
+def test_who_has_all_of_a_kind_goes_on_to_the_next():
+    rng = np.random.default_rng(0)
+    items, bought = _draw_items(rng), set(range(ITEMS_OF_A_KIND))
+    row = _choose_item(rng, items, 0, 0, bought)
+    assert items[row].kind.category == KINDS[0].then[0]
+    assert max(LENGTHS) <= 2 * ITEMS_OF_A_KIND  # so that there is always something left
 
 
 def test_png_holds_the_pixels(tmp_path):
