@@ -48,10 +48,7 @@ def assign(
         raise DataError(f"{items_file}: no such file; is {prepared} the output of prepare?")
     items = pd.read_parquet(items_file, columns=["category"])
     digest = read_json(prepared / "stats.json")["digest"]
-    parts = {
-        part: unit_rows(_read_vectors(path, len(items)))
-        for part, path in _vector_files(modality, features, embeddings).items()
-    }
+    parts = item_vectors(modality, features, embeddings, len(items))
     vectors = np.concatenate(list(parts.values()), axis=1)
     wanted = number_of_classes(settings.classes, len(items))
     classes, algorithm = cluster(vectors, wanted, settings.seed)
@@ -87,6 +84,17 @@ def assign(
         table = pd.DataFrame({"item": np.arange(1, len(items) + 1, dtype=np.int32), "class": classes})
         table.to_parquet(folder / "semantic_ids.parquet", index=False)
         write_json(folder / "quality.json", quality)
+
+
+def item_vectors(modality: str, features: Path | None, embeddings: Path | None, items: int) -> dict[str, Float32]:
+    """The vectors [N, d] of each part of the modality, rows of length 1 (or 0 where an item has nothing).
+
+    Raises:
+        SettingsError: no such modality.
+        DataError: vectors are missing, broken or of other than ``items`` items.
+    """
+    files = _vector_files(modality, features, embeddings)
+    return {part: unit_rows(_read_vectors(path, items)) for part, path in files.items()}
 
 
 def number_of_classes(setting: int | str, items: int) -> int:

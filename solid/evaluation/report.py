@@ -1,0 +1,110 @@
+"""The report: one HTML file that needs nothing else, the same bytes for the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from plotly.offline import get_plotlyjs
+
+from solid.config import EvaluationSettings
+from solid.console import progress
+from solid.data.dataset import Dataset
+from solid.evaluation import plots, table
+from solid.evaluation.inspection import SemanticSpace, codebook_use, extremes, tell, titles_of
+from solid.evaluation.projection import project
+from solid.evaluation.result import Result
+
+_MAP_ITEMS = 2000  # on a map; more of them take t-SNE minutes and hide each other
+_STORIES = 4  # best and worst users shown
+_TITLE = 110  # characters of a title shown on hover
+
+
+def render(
+    dataset: Dataset,
+    results: Sequence[Result],
+    spaces: Sequence[SemanticSpace],
+    features: Path | None,
+    embeddings: Path | None,
+    settings: EvaluationSettings,
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        dataset: whose test users were scored.
+        results: in the order of the table, the baseline first.
+        spaces: the sets of classes that the models read.
+        features: output of features, for the maps of classes made from text or image.
+        embeddings: output of embed, for the maps of classes made from ids.
+        settings: users encoded at once, resamples of the bootstrap, and the seed of the maps.
+
+    Raises:
+        DataError: vectors of a given folder are missing or belong to other items.
+    """
+    uses = {result.name: use for result in results if (use := codebook_use(result.model, dataset, settings.batch_size))}
+    shown = _shown(dataset.n_items, settings.seed)
+    maps = {
+        space.name: plots.semantic_map(project(vectors, settings.seed), space.classes[shown])
+        for space in progress(spaces, "semantic maps", unit="map")
+        if (vectors := space.vectors(shown, features, embeddings)) is not None
+    }
+    star = _star(results)
+    auc = star.metrics.per_user["auc"]
+    best, worst = extremes(auc, np.diff(dataset.sequences.offsets), min(_STORIES, dataset.n_users))
+    titles = titles_of(dataset)
+    figures = {
+        "uauc": plots.learning_curves(results, "valid_uauc", "UAUC on validation"),
+        "loss": plots.learning_curves(results, "loss", "Binary cross-entropy in training"),
+        **({"gains": plots.gains(results)} if len(results) > 1 else {}),
+        **({"sizes": plots.class_sizes(spaces, results)} if spaces else {}),
+        **({"codebook": plots.codebook_use(uses, results)} if uses else {}),
+        **{f"map-{n}": figure for n, figure in enumerate(maps.values())},
+    }
+    html: str = _template().render(
+        stats=dataset.stats,
+        candidates=dataset.candidates["test"].shape[1] + 1,
+        settings=settings,
+        columns=table.COLUMNS,
+        rows=table.rows(results),
+        spaces=spaces,
+        uses=uses,
+        styles=plots.styles(results),
+        maps=list(maps),
+        map_items=len(shown),
+        star=star.name,
+        stories={
+            "Ranked best": tell(star.model, dataset, best, auc[best]),
+            "Ranked worst": tell(star.model, dataset, worst, auc[worst]),
+        },
+        figures=figures,
+        titles=[plots.escape(_shorten(titles[row])) for row in shown],
+        plotly=get_plotlyjs(),
+    )
+    return html
+
+
+def _star(results: Sequence[Result]) -> Result:
+    """The model whose users are shown: the SOLID model with the highest UAUC, or the best of all without any."""
+    solid = [result for result in results if result.model.config.head == "solid"]
+    return max(solid or results, key=lambda result: result.summary["uauc"])
+
+
+def _shown(items: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Rows of the items on the maps, the same on all: every item, or a random sample."""
+    if items <= _MAP_ITEMS:
+        return np.arange(items)
+    return np.sort(np.random.default_rng(seed).choice(items, _MAP_ITEMS, replace=False))
+
+
+def _shorten(title: str) -> str:
+    return title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
+
+
+def _template() -> Template:
+    loader = PackageLoader("solid.evaluation", "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.jinja")

@@ -1,0 +1,64 @@
+"""The table of results: cells for every view of it, and its Markdown form, which also reads well in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from solid.evaluation.result import Result
+
+COLUMNS = {"auc": "AUC", "uauc": "UAUC", "ndcg_10": "NDCG@10", "hr_10": "HR@10", "logloss": "log loss"}
+_LOWER_IS_BETTER = {"logloss"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model's line: its metrics with four decimals, which of them are the best, and its gain in UAUC."""
+
+    name: str
+    values: dict[str, str]
+    best: frozenset[str]
+    gain: str
+    """Mean difference to the baseline and its 95 % interval, or "baseline"."""
+
+
+def rows(results: Sequence[Result]) -> list[Row]:
+    """One row a model, in the given order; values that print alike as the best are all best."""
+    summaries = {r.name: r.summary for r in results}
+    printed = {name: {metric: f"{summary[metric]:.4f}" for metric in COLUMNS} for name, summary in summaries.items()}
+    best = {
+        metric: (min if metric in _LOWER_IS_BETTER else max)((values[metric] for values in printed.values()), key=float)
+        for metric in COLUMNS
+    }
+    return [
+        Row(
+            name=r.name,
+            values=printed[r.name],
+            best=frozenset(metric for metric, value in printed[r.name].items() if value == best[metric]),
+            gain=_gain(r),
+        )
+        for r in results
+    ]
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """The table as Markdown with the best of each column in bold, padded so that columns line up."""
+    table = [["model", *COLUMNS.values(), "UAUC against baseline"]]
+    for row in rows(results):
+        values = [f"**{text}**" if metric in row.best else f"  {text}  " for metric, text in row.values.items()]
+        table.append([row.name.replace("|", "\\|"), *values, row.gain])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    table.insert(1, rule)
+    lines = [
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        for row in table
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _gain(result: Result) -> str:
+    if not result.gains:
+        return "baseline"
+    gain = result.gains["uauc"]
+    return f"{gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
