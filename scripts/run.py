@@ -75,13 +75,18 @@ def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
     for stage in graph["stages"].values():
         body: dict[str, Any] = stage.get("do", stage)
         # The code lies elsewhere; and DVC cannot watch a remote address for changes, so that is no dependency.
-        body["deps"] = [
-            str(ROOT / path) if path.startswith("solid/") else path
-            for path in body["deps"]
-            if local or not source or path != "${data.source}"
-        ]
+        code = [path for path in body["deps"] if path.startswith("solid/")]
+        remote = {"${data.source}"} if source and not local else set()
+        body["deps"] = [path for path in body["deps"] if path not in {*code, *remote}] + source_files(code)
     (workspace / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False), encoding="utf-8")
     return workspace
+
+
+def source_files(paths: list[str]) -> list[str]:
+    """The files of code folders, one by one: outside a workspace DVC would watch compiled files, too."""
+    found = [ROOT / path if (ROOT / path).is_file() else (ROOT / path).rglob("*") for path in paths]
+    files = [file for entry in found for file in ([entry] if isinstance(entry, Path) else sorted(entry))]
+    return [str(file) for file in files if file.suffix in {".py", ".jinja"}]
 
 
 def reproduce(workspace: Path) -> None:

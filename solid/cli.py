@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,6 +38,8 @@ def main() -> None:
 
     The steps run in the order of this list; each reads files and writes files. `dvc repro` calls them all.
     """
+    # Asked to stop (by a container engine, by Kubernetes), clean up as for Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def settings_options(command: F) -> F:
@@ -57,6 +61,8 @@ def sample(out: Path, seed: int) -> None:
     """Write a small Amazon-like data set, the same bytes for the same seed."""
     from solid.data.sample import write_sample
 
+    if out.exists():
+        raise click.UsageError(f"{out} exists already; remove it first, or name another folder with --out")
     write_sample(out, seed)
     click.echo(f"{out}: sample data set written")
 
@@ -204,7 +210,7 @@ def export(**options: Any) -> None:
 
 @main.command()
 @click.option("--model", default="models:/solid@champion", show_default=True, help="MLflow model address.")
-@click.option("-k", type=int, default=10, show_default=True, help="How many items to recommend.")
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items to recommend.")
 @click.argument("history", nargs=-1, required=True)
 def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
     """Recommend items after HISTORY (original item ids, oldest first) with a registered model."""

@@ -111,7 +111,9 @@ class RegistrySettings(Section):
     """Where the trained fusion model is registered and when it becomes champion."""
 
     name: str = Field("solid", description="registered model name in MLflow")
-    metric: str = Field("uauc", description="per-user metric on which challenger and champion are compared")
+    metric: Literal["uauc", "ndcg_5", "ndcg_10", "ndcg_20", "hr_5", "hr_10", "hr_20"] = Field(
+        "uauc", description="per-user metric on which challenger and champion are compared"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="share of bootstrap resamples the challenger must win")
 
 

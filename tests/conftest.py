@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

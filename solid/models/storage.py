@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from solid.errors import DataError
 from solid.files import read_json, write_json
@@ -16,7 +16,7 @@ from solid.models.recommender import ModelConfig, Recommender
 def save_model(model: Recommender, folder: Path) -> None:
     """Write a model's weights and configuration into an existing folder."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(save(state))
     write_json(folder / "config.json", model.config.model_dump(mode="json"))
 
 

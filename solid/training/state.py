@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from solid.config import TrainingSettings
@@ -82,7 +82,7 @@ class TrainingState:
         }
         about = {"fingerprint": self.fingerprint, "history": self.history, "run_id": self.run_id}
         with whole_file(path) as partial:
-            save_file(tensors, partial, metadata={"state": json.dumps(about)})
+            partial.write_bytes(save(tensors, metadata={"state": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> TrainingState:
