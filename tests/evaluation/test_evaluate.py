@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 from solid.config import EvaluationSettings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
-from solid.evaluation import evaluate
 from solid.evaluation.comparison import paired_bootstrap
+from solid.evaluation.evaluate import evaluate
 from solid.evaluation.inspection import codebook_use, extremes, semantic_spaces, tell
 from solid.evaluation.projection import project
 from solid.models import load_model

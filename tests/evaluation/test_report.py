@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 import pytest
 
 from solid.config import EvaluationSettings
-from solid.evaluation import evaluate
 from solid.evaluation import report as report_module
+from solid.evaluation.evaluate import evaluate
 
 MEBIBYTE = 1 << 20
 
