@@ -15,8 +15,9 @@ from solid.files import file_md5, folder_digest, whole_folder, write_json
 def ingest(out: Path, settings: DataSettings) -> None:
     """Copy the source into a folder, recognise its format, and write ``manifest.json``.
 
-    The manifest holds ``source`` (without credentials), ``format`` (the reader's name), ``digest`` (DVC's of the
-    source files alone) and ``files`` (relative path -> md5).
+    The manifest holds ``source`` (an address without credentials; of a local source the name alone, since the same data
+    gives the same bytes wherever it lies), ``format`` (the reader's name), ``digest`` (DVC's of the source files alone)
+    and ``files`` (relative path -> md5).
 
     Args:
         out: folder to write.
@@ -36,7 +37,8 @@ def ingest(out: Path, settings: DataSettings) -> None:
         digest = folder_digest(folder)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): file_md5(path) for path in paths}
-        write_json(folder / MANIFEST, {"source": source, "format": reader.name, "digest": digest, "files": files})
+        origin = source if "://" in source else Path(source).resolve().name
+        write_json(folder / MANIFEST, {"source": origin, "format": reader.name, "digest": digest, "files": files})
     say(f"{out}: {len(files):,} files from {source}, format {reader.name}")
 
 
