@@ -1,16 +1,23 @@
-"""Each fault of the released code (see docs/faults.md) has a test that fails when the fault is put back."""
+"""Faults of the released models (docs/faults.md lists all): each test fails when the fault is put back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from solid.data.dataset import Dataset
+from solid.data.sequences import Sequences
 from solid.errors import DataError
+from solid.evaluation.scoring import score_candidates
 from solid.models import Recommender, load_model, save_model
 from solid.models.codebook import Codebook
 from solid.models.generator import WeightGenerator
@@ -184,6 +191,33 @@ def test_the_nearest_code_is_found_in_chunks_and_is_the_nearest(monkeypatch: pyt
     for cells in (1, 37 * 10, 1 << 22):
         monkeypatch.setattr("solid.models.codebook._CELLS", cells)
         assert torch.equal(codebook.nearest(hidden), expected)
+
+
+def test_the_look_up_holds_no_table_of_differences() -> None:
+    class Largest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = function(*args, **(kwargs or {}))
+            for tensor in result if isinstance(result, (list, tuple)) else [result]:
+                self.numbers = max(self.numbers, tensor.untyped_storage().size() // 4)
+            return result
+
+    codebook, hidden = Codebook(590, 32, "frozen"), torch.randn(1024 * 10, 32)
+    with Largest() as seen:
+        codebook.nearest(hidden)
+    assert seen.numbers <= 1 << 22, "the released code held 1,024 x 10 x 590 x 32 numbers"
+
+
+def test_a_user_is_encoded_once_for_all_candidates(make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = torch.randint(1, 51, (60,), generator=torch.Generator().manual_seed(0)).numpy()
+    sequences = Sequences(items.astype(np.int32), np.arange(0, 61, 6), 50)
+    drawn = {split: sequences.sample_candidates(20, np.random.default_rng(0)) for split in ("valid", "test")}
+    dataset = Dataset(pd.DataFrame(index=range(10)), pd.DataFrame(index=range(50)), sequences, drawn, {})
+    encoded, encode = [], Recommender.encode
+    monkeypatch.setattr(Recommender, "encode", lambda self, h: encoded.append(len(h)) or encode(self, h))
+    assert score_candidates(make_model("solid", "both"), dataset, "test", 4).shape == (10, 21)
+    assert encoded == [4, 4, 2]
 
 
 def test_a_model_folder_holds_no_pickle_and_a_broken_one_is_refused(make_model: Make, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def build(head: str, theirs: dict[str, Tensor], state: dict[str, Tensor], codebo
     fusion: dict[str, Any] = {"bound": "clip", "t": 0.01, "codebook": codebook or "none"}
     config = ModelConfig(
         head=head, ids="both" if head == "solid" else "item", modality=None, n_items=60, n_classes=16,
-        model=ModelSettings(), fusion=FusionSettings(**fusion) if head == "solid" else None, digest="",
+        model=ModelSettings(dropout=0.0), fusion=FusionSettings(**fusion) if head == "solid" else None, digest="",
     )  # fmt: skip
     model = Recommender(config, theirs["semantic_of_item"])
     if codebook:  # the released code searches the padding row of its table too
