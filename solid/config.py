@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
 
@@ -18,7 +18,7 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 class Section(BaseModel):
     """A section of ``params.yaml``: frozen, and closed to keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
@@ -31,7 +31,7 @@ class DataSettings(Section):
 class PrepareSettings(Section):
     """From raw files to sequences (protocol: method section 4)."""
 
-    k_core: int | Literal["auto"] = Field(
+    k_core: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="drop users and items with fewer events, repeatedly; auto: 5, or 0 where the source did it"
     )
     negatives: int = Field(99, ge=1, description="candidates drawn beside each validation and test positive")
@@ -56,9 +56,20 @@ class FeatureSettings(Section):
 class SemanticsSettings(Section):
     """How vectors become semantic ids."""
 
-    modalities: tuple[Modality, ...] = Field(("id_text_image",), min_length=1, description="one SOLID model for each")
-    classes: int | Literal["auto"] = Field("auto", description="number of classes; auto: a rule on the number of items")
+    modalities: tuple[Modality, ...] = Field(("id_text_image",), description="one SOLID model for each; all: all seven")
+    classes: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+        "auto", description="number of classes; auto: a rule on the number of items"
+    )
     seed: int = Field(0, ge=0, description="seed of the clustering")
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        if given == "all":
+            return MODALITIES
+        if not isinstance(given, list | tuple) or not given or any(given.count(name) > 1 for name in given):
+            raise ValueError(f"expected all, or a list of different modalities such as [id, id_text] (given {given!r})")
+        return given
 
 
 class ModelSettings(Section):
@@ -68,7 +79,13 @@ class ModelSettings(Section):
     dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
     length: int = Field(10, ge=1, description="history length L")
     attention_heads: int = Field(4, ge=1, description="attention heads; they divide dim")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> Self:
+        if self.dim % self.attention_heads:
+            raise ValueError(f"attention_heads must divide dim, but {self.dim} / {self.attention_heads} leaves a rest")
+        return self
 
 
 class TrainingSettings(Section):
@@ -79,7 +96,7 @@ class TrainingSettings(Section):
     batch_size: int = Field(1024, ge=2, description="candidate rows a step (each history has 1 + negatives of them)")
     negatives: int = Field(4, ge=1, description="negatives a training positive, drawn anew each epoch")
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
     seed: int = Field(0, ge=0)
     threads: int = Field(
@@ -144,29 +161,45 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
     if place.is_file():
         try:
             values = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SettingsError(f"{place}: not valid YAML: {error}") from None
         if not isinstance(values, dict):
             raise SettingsError(f"{place}: expected sections such as 'training:', found {type(values).__name__}")
     elif path is not None:
         raise SettingsError(f"{path}: no such settings file")
+    # A section whose keys are all left out, or commented out, is None to YAML.
+    values = {section: {} if keys is None else keys for section, keys in values.items()}
     for override in overrides:
         name, equals, text = override.partition("=")
         section, dot, key = name.strip().partition(".")
         if not equals or not dot:
             raise SettingsError(f"--set {override}: write it as section.key=value, for example training.seed=1")
-        values[section] = {**(values.get(section) or {}), key: yaml.safe_load(text)}
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {override}: the value is not valid YAML") from None
+        keys = values.setdefault(section, {})
+        if isinstance(keys, dict):
+            keys[key] = value
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {_explain(fault)}" for fault in error.errors()]
-        raise SettingsError("settings do not fit:\n  " + "\n  ".join(faults)) from None
+        raise SettingsError("settings do not fit:" + "".join(f"\n  {fault}" for fault in _faults(error))) from None
 
 
-def _explain(fault: Any) -> str:
-    if fault["type"] != "extra_forbidden":
-        return f"{fault['msg']} (given {fault['input']!r})"
-    owner: Any = Settings
-    for part in fault["loc"][:-1]:
-        owner = owner.model_fields[part].annotation
-    return "unknown key; known here: " + ", ".join(owner.model_fields)
+def _faults(error: ValidationError) -> list[str]:
+    """One line for each value that does not fit: its key, what is expected, what was given."""
+    expected: dict[tuple[str, str], list[str]] = {}
+    for fault in error.errors():
+        # Below section and key, the place counts the entries of a list, or tells the alternatives of a union apart.
+        key, kind, message = ".".join(map(str, fault["loc"][:2])), fault["type"], fault["msg"]
+        given = f" (given {fault['input']!r})"
+        if kind == "extra_forbidden":
+            section: Any = Settings.model_fields[str(fault["loc"][0])].annotation if len(fault["loc"]) > 1 else Settings
+            message, given = f"unknown key; known here: {', '.join(section.model_fields)}", ""
+        elif kind == "model_type":
+            message = "expected a section, with its keys indented below it"
+        elif kind == "value_error":  # from a validator above
+            message, given = str(fault["ctx"]["error"]), ""
+        expected.setdefault((key, given), []).append(message)
+    return [f"{key}: {'; or '.join(messages)}{given}" for (key, given), messages in expected.items()]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from solid.catalogue import Catalogue
 from solid.config import Settings
 from solid.data.dataset import Dataset
-from solid.errors import SettingsError
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.metrics import UserMetrics, candidate_metrics
 
@@ -33,9 +32,6 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
         champion: metrics of the champion on the same users.
         version: the champion's, for the words.
         settings: registry (metric, confidence) and evaluation (bootstrap, seed) are used.
-
-    Raises:
-        SettingsError: registry.metric is not a per-user metric.
     """
     metric, confidence = settings.registry.metric, settings.registry.confidence
     comparison = paired_bootstrap(
@@ -53,10 +49,7 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
 
 
 def _per_user(metrics: UserMetrics, name: str) -> NDArray[np.float64]:
-    values = {"uauc" if key == "auc" else key: values for key, values in metrics.per_user.items()}
-    if name not in values:
-        raise SettingsError(f"registry.metric {name}: not a per-user metric; known: {', '.join(values)}")
-    return values[name]
+    return metrics.per_user["auc" if name == "uauc" else name]
 
 
 @torch.inference_mode()

@@ -47,7 +47,6 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
 
     Raises:
         DataError: a model is not the output of train, or the best one was trained on other data.
-        SettingsError: registry.metric is not a per-user metric.
         SolidError: tracking is off, or MLflow does not answer.
     """
     if not tracking_is_on():

@@ -1,0 +1,139 @@
+"""Outputs appear whole or not at all, and a folder's digest is the one DVC records."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from solid.errors import DataError
+from solid.files import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
+
+DVC = Path(sys.executable).parent / "dvc"
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in folder.rglob("*") if p.is_file()}
+
+
+# whole_folder
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    with whole_folder(out) as folder:
+        write(folder, {"a": "1", "b/c": "2"})
+        assert not out.exists()
+    assert contents(tmp_path) == {"deep/out/a": "1", "deep/out/b/c": "2"}
+
+
+def test_a_folder_that_fails_leaves_nothing_and_keeps_the_older_one(tmp_path: Path) -> None:
+    out = write(tmp_path / "out", {"old": "1"})
+    with pytest.raises(KeyboardInterrupt), whole_folder(out) as folder:
+        write(folder, {"new": "2"})
+        raise KeyboardInterrupt
+    assert contents(tmp_path) == {"out/old": "1"}
+
+
+def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    out = write(tmp_path / "out", {"old": "1"})
+    with whole_folder(out) as folder:
+        write(folder, {"new": "2"})
+    assert contents(tmp_path) == {"out/new": "2"}
+
+
+def test_leftovers_of_a_killed_process_do_not_get_into_the_output(tmp_path: Path) -> None:
+    write(partial_of(tmp_path / "out"), {"half": "1"})
+    with whole_folder(tmp_path / "out") as folder:
+        write(folder, {"new": "2"})
+    assert contents(tmp_path) == {"out/new": "2"}
+
+
+def test_a_partial_folder_is_kept_for_those_who_resume(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt), whole_folder(out, keep_partial=True) as folder:
+        write(folder, {"state": "1"})
+        raise KeyboardInterrupt
+    assert contents(tmp_path) == {"out.partial/state": "1"}
+    with whole_folder(out, keep_partial=True) as folder:
+        assert contents(folder) == {"state": "1"}
+        write(folder, {"model": "2"})
+    assert contents(tmp_path) == {"out/state": "1", "out/model": "2"}
+
+
+# whole_file, write_json, read_json
+
+
+def test_a_file_appears_when_the_block_ends_well_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    with whole_file(path) as partial:
+        partial.write_text("1")
+        assert not path.exists()
+    with pytest.raises(ValueError, match="no"), whole_file(path) as partial:
+        partial.write_text("half")
+        raise ValueError("no")
+    assert contents(tmp_path) == {"deep/file": "1"}
+
+
+def test_json_is_readable_keeps_its_order_and_ends_with_a_newline(tmp_path: Path) -> None:
+    write_json(tmp_path / "f.json", {"z": 1, "a": ["é", None]})
+    text = '{\n  "z": 1,\n  "a": [\n    "é",\n    null\n  ]\n}\n'
+    assert (tmp_path / "f.json").read_bytes() == text.encode()
+    assert read_json(tmp_path / "f.json") == {"z": 1, "a": ["é", None]}
+
+
+@pytest.mark.parametrize("value", [{"x": float("nan")}, {"x": object()}])
+def test_what_is_no_json_is_refused_and_leaves_nothing(tmp_path: Path, value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        write_json(tmp_path / "f.json", value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    with pytest.raises(DataError) as caught:
+        read_json(path)
+    assert str(caught.value) == f"{path}: no such file; is {tmp_path} the output of the step before?"
+    path.write_text('{\n"a": }')
+    with pytest.raises(DataError) as caught:
+        read_json(path)
+    message = f"{path}:2: not valid JSON (Expecting value); run the step that wrote it again"
+    assert str(caught.value) == message
+
+
+# digests
+
+
+def test_digests_are_what_they_are_documented_to_be(tmp_path: Path) -> None:
+    write(tmp_path / "d", {"b": "", "a/x": "1"})
+    assert file_md5(tmp_path / "d" / "a" / "x") == "c4ca4238a0b923820dcc509a6f75849b"
+    # md5 of '[{"md5": "c4ca...", "relpath": "a/x"}, {"md5": "d41d...", "relpath": "b"}]'
+    assert folder_digest(tmp_path / "d") == "825bb5bea38391aa3ff2f21273793b9e.dir"
+
+
+@pytest.mark.slow
+def test_a_folders_digest_is_the_one_dvc_records(tmp_path: Path) -> None:
+    """Nested folders, names out of order and beyond ASCII, hidden and empty files, links, empty folders."""
+    names = ["b.txt", "a/z.txt", "a/b/c.txt", "a.txt", "a-b/c", "Z", "ü/é ñ.txt", "日本/語", "e\u0301", "😀", ".h/x"]
+    folder = write(tmp_path / "data", {name: f"content of {name}" for name in names} | {"empty": "", "crlf": "a\r\nb"})
+    (folder / "nothing").mkdir()
+    (folder / "link").symlink_to("b.txt")
+    outside = write(tmp_path / "outside", {"deep/file": "linked"})
+    (folder / "linked").symlink_to(outside, target_is_directory=True)
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+    for command in (["init", "--no-scm", "--quiet"], ["add", "--quiet", "data"]):
+        subprocess.run([DVC, *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    recorded = yaml.safe_load((tmp_path / "data.dvc").read_text())["outs"][0]
+    assert folder_digest(folder) == recorded["md5"]
+    assert recorded["nfiles"] == len(contents(folder))
