@@ -99,7 +99,6 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
                 "metric": settings.registry.metric,
                 "comparison": asdict(verdict.comparison) if verdict.comparison else None,
                 "test": summary,
-                "run_id": run.id,
             },
         )
     return (
