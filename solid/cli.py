@@ -56,7 +56,7 @@ def settings_options(command: F) -> F:
 
 @main.command()
 @click.option("--out", type=FOLDER, default="data", show_default=True, help="Folder to write.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other data.")
 def sample(out: Path, seed: int) -> None:
     """Write a small Amazon-like data set, the same bytes for the same seed."""
     from solid.data.sample import write_sample
@@ -127,7 +127,7 @@ def train(**options: Any) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Folder for id.npy, the item embeddings.")
 def embed(prepared: Path, model: Path, out: Path) -> None:
     """Write the item embeddings of a trained model, the `id` modality of semantic ids."""
-    from solid.features import write_embeddings
+    from solid.embeddings import write_embeddings
 
     write_embeddings(prepared, model, out)
 
@@ -199,8 +199,9 @@ def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--semantics", type=INPUT, multiple=True, help="Output of assign; may be repeated.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the released layout.")
-@click.option("--negatives", type=int, default=4, show_default=True, help="Training negatives a positive.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--negatives", type=click.IntRange(min=1), default=4, show_default=True,
+              help="Training negatives a positive.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the negatives.")
 def export(**options: Any) -> None:
     """Write train.txt and test.txt as the released code reads them, on items and on classes."""
     from solid.data.export import export as run

@@ -13,7 +13,6 @@ from solid.data.readers import find_reader
 from solid.errors import DataError
 from solid.features.encoders import MODALITIES, choose_encoder
 from solid.files import read_json, whole_folder, write_json
-from solid.models import load_model
 
 
 def extract_features(raw: Path, prepared: Path, out: Path, settings: FeatureSettings) -> None:
@@ -52,27 +51,6 @@ def extract_features(raw: Path, prepared: Path, out: Path, settings: FeatureSett
             found[modality] = {"encoder": encoder.name, "dim": matrix.shape[1], "missing": missing}
             say(f"{modality}: {encoder.name}, {len(items)} x {matrix.shape[1]}, {missing} items without")
         write_json(folder / "features.json", found)
-
-
-def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
-    """Write ``id.npy``, the item embeddings float32 [N, d] of a model trained on items, without the padding row.
-
-    Args:
-        prepared: output of prepare, on which the model was trained.
-        model: trained model folder.
-        out: folder to write.
-
-    Raises:
-        DataError: the model reads classes, or was trained on other data.
-    """
-    items, digest = _read_items(prepared), read_json(prepared / "stats.json")["digest"]
-    trained = load_model(model)
-    if trained.config.ids != "item":
-        raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
-    if trained.config.digest != digest or trained.config.n_items != len(items):
-        raise DataError(f"{model}: was not trained on {prepared}; train it again on this data")
-    with whole_folder(out) as folder:
-        np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)
 
 
 def _read_items(prepared: Path) -> pd.DataFrame:

@@ -18,8 +18,9 @@ from solid.config import DataSettings, FeatureSettings, ModelSettings, PrepareSe
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.sample import BARE, KINDS, write_sample
+from solid.embeddings import write_embeddings
 from solid.errors import DataError
-from solid.features import extract_features, write_embeddings
+from solid.features import extract_features
 from solid.files import folder_digest
 from solid.models import ModelConfig, Recommender, save_model
 

@@ -1,0 +1,32 @@
+"""The embed step: item embeddings of a trained model, the `id` part of semantic ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from solid.data.dataset import Dataset
+from solid.errors import DataError
+from solid.files import whole_folder
+from solid.models import load_model
+
+
+def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
+    """Write ``id.npy``, the item embeddings float32 [N, d] of a model trained on items, without the padding row.
+
+    Args:
+        prepared: output of prepare, on which the model was trained.
+        model: trained model folder.
+        out: folder to write.
+
+    Raises:
+        DataError: the model reads classes, or was trained on other data.
+    """
+    dataset, trained = Dataset.load(prepared), load_model(model)
+    if trained.config.ids != "item":
+        raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
+    if (trained.config.digest, trained.config.n_items) != (dataset.stats["digest"], dataset.n_items):
+        raise DataError(f"{model}: was not trained on {prepared}; train it again on this data")
+    with whole_folder(out) as folder:
+        np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)
