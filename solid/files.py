@@ -35,9 +35,13 @@ def whole_folder(out: Path, *, keep_partial: bool = False) -> Iterator[Path]:
         if not keep_partial:
             shutil.rmtree(partial, ignore_errors=True)
         raise
+    retired = out.with_name(out.name + ".old.partial")
     if out.exists():
-        shutil.rmtree(out)
+        # Renamed first, for a process killed while it removes files would leave half of the older folder.
+        shutil.rmtree(retired, ignore_errors=True)
+        out.replace(retired)
     partial.replace(out)
+    shutil.rmtree(retired, ignore_errors=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,25 @@ def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     with whole_folder(out) as folder:
         write(folder, {"new": "2"})
     assert contents(tmp_path) == {"out/new": "2"}
+
+
+def test_an_older_folder_is_never_there_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = write(tmp_path / "out", {"old": "1", "older": "0"})
+
+    def killed(folder: Path, **options: object) -> None:
+        if folder.is_dir():
+            (folder / "old").unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", killed)
+        with whole_folder(out) as folder:
+            write(folder, {"new": "2"})
+    assert contents(out) == {"new": "2"}
+    for text in ("3", "4"):
+        with whole_folder(out) as folder:
+            write(folder, {"new": text})
+    assert contents(tmp_path) == {"out/new": "4"}
 
 
 def test_leftovers_of_a_killed_process_do_not_get_into_the_output(tmp_path: Path) -> None:
