@@ -37,14 +37,15 @@ def random_data(users: int, items: int, events: int) -> Dataset:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, default=6000)
+    parser.add_argument("--users", type=int, default=3000)
     parser.add_argument("--items", type=int, default=9500)
     parser.add_argument("--classes", type=int, default=590)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
     arguments = parser.parse_args()
+    torch.set_num_threads(TrainingSettings().threads)
     dataset = random_data(arguments.users, arguments.items, 13)
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(arguments.items) % arguments.classes + 1])
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; the median of {arguments.epochs} epochs")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s); the median of {arguments.epochs} epochs")
     print(f"{'head':8} {'train rows/s':>14} {'eval users/s':>14} {'peak MB':>9}")
     for head in ("static", "duet", "solid"):
         torch.manual_seed(0)
