@@ -1,9 +1,9 @@
 """Where SOLID should start, how its item branch should be bound and how its codebook should learn.
 
     make run SOURCE=<Scientific> FORMAT=unisrec        # prepares the data and extracts the features
-    python benchmarks/fusion.py runs/<name>/work       # trains every variant over seeds, prints docs/findings.md's tables
+    python benchmarks/fusion.py runs/<name>/work       # trains every variant, prints the tables of docs/findings.md
 
-Every variant is trained with the settings of params.yaml but for what its row says. About ten minutes a seed on one core.
+Every variant is trained with the settings of params.yaml but for what its row says. About ten minutes a seed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def trained(data: Dataset, settings: Settings, head: str, ids: str, **made: Any)
         with torch.no_grad():
             made["start"](model)
     state = TrainingState("")
-    fit(model, data, settings.training, state, lambda state: None)
+    fit(model, data, settings.training, state, lambda _: None)
     test = candidate_metrics(score_candidates(model, data, "test", 1024)).summarise()
     return model, [state.best["valid_uauc"], test["uauc"], test["ndcg_10"]]
 
