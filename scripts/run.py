@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from solid.config import load_settings
+from solid.data.readers import find_reader
 from solid.errors import SolidError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides")
     arguments = parser.parse_args()
     try:
+        if arguments.format != "auto":
+            if not arguments.source:
+                raise SolidError(f"FORMAT={arguments.format} goes with SOURCE=<folder or address>")
+            find_reader(Path(arguments.source), arguments.format)  # is there such a reader?
         if arguments.source or arguments.overrides:
             workspace = own_workspace(arguments.source, arguments.format, arguments.overrides)
         else:
@@ -44,6 +50,7 @@ def main() -> None:
 
 def sample_workspace() -> Path:
     """The repository itself, with the sample data in place."""
+    load_settings(ROOT / "params.yaml")  # a fault in it is said here, before anything runs
     if not (ROOT / "data").is_dir():
         subprocess.run([BIN / "solid", "sample", "--out", "data"], cwd=ROOT, check=True)
     return ROOT
@@ -56,7 +63,8 @@ def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
         raise SolidError(f"SOURCE {source}: no such folder; give a folder, an https:// or an s3:// address")
     address = str(Path(source).resolve()) if local else source
     changes = [f"data.source={address or ROOT / 'data'}", f"data.format={reader}", *overrides]
-    name = re.sub(r"\W+", "-", Path(urlsplit(source).path.rstrip("/")).stem or "sample").strip("-").lower()
+    place = urlsplit(address)
+    name = re.sub(r"\W+", "-", Path(place.path).stem or place.hostname or "sample").strip("-").lower()
     if not any(change.startswith("registry.name=") for change in overrides):
         changes.append(f"registry.name=solid-{name}")
     if not source:
@@ -93,14 +101,13 @@ def reproduce(workspace: Path) -> None:
     """Run `dvc repro`, passing its output on, then show the table and where everything lies."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{ROOT / 'mlflow.db'}")
-    before = (workspace / "dvc.lock").read_bytes() if (workspace / "dvc.lock").is_file() else b""
-    done = subprocess.run([BIN / "dvc", "repro"], cwd=workspace, env=environment, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches DVC and the step, too; wait for them to end
+    if subprocess.run([BIN / "dvc", "status", "--quiet"], cwd=workspace, env=environment, check=False).returncode == 0:
+        print("Nothing to do: data, settings and code are as they were.")
+    elif subprocess.run([BIN / "dvc", "repro"], cwd=workspace, env=environment, check=False).returncode:
+        sys.exit("\nStopped, for the reason above. What is done stays: the same command goes on from here.")
     settings = load_settings(workspace / "params.yaml")
     work = workspace / "work" / settings.model.backbone
-    if before == (workspace / "dvc.lock").read_bytes():
-        print("\nNothing to do: data, settings and code are as they were.")
     shown = Path(os.path.relpath(work))
     print(f"\n{(work / 'evaluation' / 'table.md').read_text(encoding='utf-8')}")
     print(f"report            {shown / 'evaluation' / 'report.html'}")

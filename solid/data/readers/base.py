@@ -143,7 +143,8 @@ def assemble(
     interactions = _stack(events, ["user_id", "item_id", *(["timestamp"] if timed else [])])
     if interactions.empty:
         shown = "; ".join(problems.examples.get(BROKEN, []))
-        raise DataError(f"{folder}: not one interaction could be read" + (f" ({shown})" if shown else ""))
+        found = f" ({shown})" if shown else ""
+        raise DataError(f"{folder}: not one interaction could be read{found}; is data.format right for these files?")
     if timed:
         interactions = _distinct(interactions, ["user_id", "item_id", "timestamp"], problems)
     else:
