@@ -63,8 +63,8 @@ def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
         raise SolidError(f"SOURCE {source}: no such folder; give a folder, an https:// or an s3:// address")
     address = str(Path(source).resolve()) if local else source
     changes = [f"data.source={address or ROOT / 'data'}", f"data.format={reader}", *overrides]
-    place = urlsplit(address)
-    name = re.sub(r"\W+", "-", Path(place.path).stem or place.hostname or "sample").strip("-").lower()
+    place = Path(address).name if local else Path(urlsplit(source).path).stem or urlsplit(source).hostname
+    name = re.sub(r"\W+", "-", place or "sample").strip("-").lower()
     if not any(change.startswith("registry.name=") for change in overrides):
         changes.append(f"registry.name=solid-{name}")
     if not source:
