@@ -29,7 +29,8 @@ test: setup  ## run the whole test suite
 
 check: setup  ## lint, format, types and whether dvc.lock is current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/dvc repro --dry --allow-missing --quiet
+	@! $(BIN)/dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
+		{ echo "dvc.lock is stale: run make run, and commit dvc.lock"; exit 1; }
 
 clean:  ## remove outputs and runs, keep the environment and the cache of DVC
 	rm -rf work runs mlflow.db mlartifacts

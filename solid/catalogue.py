@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from solid.data.sequences import last_items
 from solid.errors import DataError
 from solid.models import Recommender, load_model
 
@@ -67,7 +68,4 @@ class Catalogue:
         """
         known = np.append(0, np.cumsum(numbers > 0))
         items = np.append(numbers[numbers > 0], 0)
-        ends = known[ends]
-        places = np.maximum(ends - self.model.config.model.length, known[starts])[:, None]
-        places = places + np.arange(self.model.config.model.length)
-        return torch.from_numpy(np.where(places < ends[:, None], items[np.minimum(places, len(items) - 1)], 0))
+        return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.model.length))

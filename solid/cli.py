@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
@@ -221,4 +221,4 @@ def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    cast(Any, main)()
+    main()

@@ -166,15 +166,18 @@ def connect() -> Any:
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Turn MLflow's errors into one line that says where and what to do."""
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+        uri = mlflow.get_tracking_uri()
         user, at, _ = urlsplit(uri).netloc.rpartition("@")
-        message = f"MLflow at {uri}: {str(error).splitlines()[0]}".replace(user + at, "")  # no password in a log
-        raise SolidError(f"{message}\nCheck MLFLOW_TRACKING_URI; SOLID_TRACKING=off trains without MLflow.") from error
+        message = f"MLflow at {uri}: {str(error).partition(chr(10))[0]}".replace(user + at, "")  # no password in a log
+        raise SolidError(
+            f"{message}\nCheck MLFLOW_TRACKING_URI; training alone can go without MLflow, with SOLID_TRACKING=off."
+        ) from error
 
 
 def git_sha() -> str | None:

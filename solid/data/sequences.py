@@ -18,6 +18,22 @@ Split = Literal["train", "valid", "test"]
 Ints = NDArray[np.int64]
 
 
+def last_items(padded: Ints, starts: Ints, ends: Ints, length: int) -> Ints:
+    """The last ``length`` items of each ``padded[start:end]`` [B, length], oldest first, right-padded with 0.
+
+    Args:
+        padded: items of all sequences, and one 0 behind them for the places that a sequence does not fill.
+        starts: where each of B sequences begins.
+        ends: where it ends.
+        length: L.
+    """
+    firsts = np.maximum(ends - length, starts)
+    steps = np.arange(length)
+    places = firsts[:, None] + steps
+    places[steps >= (ends - firsts)[:, None]] = len(padded) - 1
+    return padded[places]
+
+
 @dataclass(frozen=True)
 class Sequences:
     """The events of users 0..U-1 on items 1..N, user by user and by time; 0 is padding.
@@ -65,11 +81,7 @@ class Sequences:
 
     def windows(self, events: Ints, length: int) -> Ints:
         """Items [B, length] of the same user just before each event [B], oldest first, right-padded with 0."""
-        return self._before(events, self.offsets[self.users_of(events)], length)
-
-    def histories(self, length: int) -> Ints:
-        """The last items [U, length] of every user, the newest included, oldest first, right-padded with 0."""
-        return self._before(self.offsets[1:], self.offsets[:-1], length)
+        return last_items(self._padded, self.offsets[self.users_of(events)], events, length)
 
     def sample_negatives(self, users: Ints, n: int, rng: np.random.Generator) -> Ints:
         """Draw [B, n] items, each uniform over those that the user of its row [B] never touched in any split.
@@ -107,22 +119,6 @@ class Sequences:
             rank = rng.integers(0, newest + 1)
             ranks[drawn] = np.where((ranks[:drawn] == rank).any(axis=0), newest, rank)
         return self._untouched(users[:, None], ranks.T).astype(np.int32)
-
-    def seen(self, users: Ints) -> tuple[Ints, Ints]:
-        """Rows and items, [P] each, of what the users [B] touched in any split, no pair twice; row r: ``users[r]``."""
-        items, offsets, _ = self._touched
-        counts = offsets[users + 1] - offsets[users]
-        rows = np.repeat(np.arange(len(users)), counts)
-        places = np.arange(len(rows)) + np.repeat(offsets[users] - (np.cumsum(counts) - counts), counts)
-        return rows, items[places]
-
-    def _before(self, ends: Ints, starts: Ints, length: int) -> Ints:
-        """Items [B, length] of the last events in ``[start, end)``."""
-        firsts = np.maximum(ends - length, starts)
-        steps = np.arange(length)
-        places = firsts[:, None] + steps
-        places[steps >= (ends - firsts)[:, None]] = len(self.items)
-        return self._padded[places]
 
     def _count_untouched(self, users: Ints) -> Ints:
         _, offsets, _ = self._touched

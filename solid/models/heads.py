@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from solid.config import FusionSettings
+from solid.config import FusionSettings, ModelSettings
 from solid.models.codebook import Codebook
 from solid.models.generator import WeightGenerator
 from solid.models.layers import MLP, AdaptiveLayers, HistoryEncoder, mask_of
@@ -42,11 +42,11 @@ class DuetHead(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.generator = WeightGenerator(dim, (dim, dim, dim))
+        self.generator = WeightGenerator(dim)
 
-    def forward(self, state_BD: Tensor, hidden_BLD: Tensor, ids_BL: Tensor) -> Adapted:
+    def forward(self, state_BD: Tensor, hidden_BLD: Tensor, items_BL: Tensor) -> Adapted:
         """Generate the layers from ``hidden_BLD`` and apply them to the user state."""
-        return Adapted(self.generator(hidden_BLD, ids_BL)(state_BD))
+        return Adapted(self.generator(hidden_BLD, items_BL)(state_BD))
 
 
 class SolidHead(nn.Module):
@@ -58,14 +58,14 @@ class SolidHead(nn.Module):
 
     class_of_item: Tensor
 
-    def __init__(self, class_of_item: Tensor, dim: int, length: int, dropout: float, fusion: FusionSettings) -> None:
+    def __init__(self, class_of_item: Tensor, n_classes: int, model: ModelSettings, fusion: FusionSettings) -> None:
         super().__init__()
+        dim = model.dim
         self.fusion = fusion
-        n_classes = int(class_of_item.max())
         self.register_buffer("class_of_item", class_of_item)
-        self.history = HistoryEncoder(n_classes, dim, length, dropout)
-        self.semantic = WeightGenerator(dim, (dim, dim, dim))
-        self.item = WeightGenerator(dim, (dim, dim, dim), correction=True)
+        self.history = HistoryEncoder(n_classes, dim, model.length, model.dropout)
+        self.semantic = WeightGenerator(dim)
+        self.item = WeightGenerator(dim, correction=True)
         self.codebook = None if fusion.codebook == "none" else Codebook(n_classes, dim, fusion.codebook)
 
     def bound(self, x: Tensor) -> Tensor:

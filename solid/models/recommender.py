@@ -54,7 +54,8 @@ class Recommender(nn.Module):
         # What the branch reads for each item: the item itself, or its class.
         reads = classes if config.ids == "semantic" else torch.arange(config.n_items + 1)
         self.register_buffer("reads", reads)
-        self.history = HistoryEncoder(int(reads.max()), dim, length, dropout)
+        n_ids = config.n_classes if config.ids == "semantic" else config.n_items
+        self.history = HistoryEncoder(n_ids, dim, length, dropout)
         self.backbone = SASRec(dim, config.model.attention_heads, dropout)
         self.target = MLP(dim)
         self.head: nn.Module
@@ -65,7 +66,7 @@ class Recommender(nn.Module):
                 self.head = DuetHead(dim)
             case "solid":
                 assert config.fusion is not None
-                self.head = SolidHead(classes, dim, length, dropout, config.fusion)
+                self.head = SolidHead(classes, config.n_classes, config.model, config.fusion)
 
     def encode(self, items_BL: Tensor) -> Adapted:
         """Encode right-padded histories of item ids [B, L] into user vectors [B, D]."""

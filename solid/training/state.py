@@ -22,7 +22,7 @@ class TrainingState:
     """Progress of a training: history so far, current and best weights, and the optimizer's moments."""
 
     fingerprint: str
-    """Of everything that decides the result; a state of another fingerprint is not resumed."""
+    """Of every setting, input and version that decides the result; a state of another one is not resumed."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One row an epoch: epoch, losses, valid_uauc."""
     run_id: str | None = None
@@ -96,7 +96,7 @@ class TrainingState:
                 for key in file.keys():  # noqa: SIM118 - not a dict
                     part, name = key.split("/", 1)
                     getattr(state, part)[name] = file.get_tensor(key)
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
             say(f"{path}: unreadable ({error}); starting from the first epoch")
             return cls(fingerprint)
         if state.fingerprint != fingerprint:

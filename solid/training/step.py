@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from solid import __version__
 from solid.config import Settings
 from solid.console import say
 from solid.data.dataset import Dataset, read_classes
@@ -54,13 +55,14 @@ def train(
     reads = "both" if head == "solid" else ids
     _check_options(reads, semantics, semantic_model)
     dataset = Dataset.load(prepared)
-    classes = None
-    if semantics and reads != "item":
+    classes, modality = None, None
+    if semantics:
         classes = torch.from_numpy(read_classes(semantics, dataset.n_items).astype("int64"))
+        modality = read_json(semantics / "quality.json")["modality"]
     config = ModelConfig(
         head=head,
         ids=reads,
-        modality=None if classes is None or semantics is None else read_json(semantics / "quality.json")["modality"],
+        modality=modality,
         n_items=dataset.n_items,
         n_classes=0 if classes is None else int(classes.max()),
         model=settings.model,
@@ -114,6 +116,8 @@ def train(
 def _check_options(reads: str, semantics: Path | None, semantic_model: Path | None) -> None:
     if reads != "item" and semantics is None:
         raise SettingsError("this model reads classes: name the output of assign with --semantics")
+    if reads == "item" and semantics:
+        raise SettingsError("this model reads items alone: leave out --semantics, or add --ids semantic")
     if reads != "both" and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
 
@@ -129,7 +133,8 @@ def _device(name: str) -> torch.device:
 
 def _fingerprint(config: ModelConfig, settings: Settings, inputs: list[str]) -> str:
     decides = settings.training.model_dump(mode="json", exclude={"device", "threads"})
-    text = json.dumps([config.model_dump(mode="json"), decides, inputs], sort_keys=True)
+    versions = [__version__, torch.__version__]
+    text = json.dumps([config.model_dump(mode="json"), decides, inputs, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -210,7 +210,7 @@ def test_real_data(real_data: Path, tmp_path: Path, folder: str, name: str, coun
     for drawn in dataset.candidates.values():
         assert drawn.shape == (dataset.n_users, 99)
         assert (np.diff(np.sort(drawn, axis=1), axis=1) > 0).all()
-        rows, items = dataset.sequences.seen(np.arange(dataset.n_users))
+        items = dataset.sequences.items
         touched = np.zeros((dataset.n_users, dataset.n_items + 1), dtype=bool)
-        touched[rows, items] = True
+        touched[dataset.sequences.users_of(np.arange(len(items))), items] = True
         assert not np.take_along_axis(touched, drawn.astype(np.int64), axis=1).any()

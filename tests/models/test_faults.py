@@ -88,7 +88,7 @@ def test_dead_codes_are_revived() -> None:
 
 def test_generated_layers_start_at_the_scale_of_an_ordinary_layer() -> None:
     torch.manual_seed(0)
-    layers = WeightGenerator(32, (32, 32, 32))(torch.randn(64, 10, 32).tanh(), torch.ones(64, 10, dtype=torch.long))
+    layers = WeightGenerator(32)(torch.randn(64, 10, 32).tanh(), torch.ones(64, 10, dtype=torch.long))
     xavier = (2 / (32 + 32)) ** 0.5
     for weight in layers.weights:
         assert 0.9 * xavier < weight.std() < 1.2 * xavier

@@ -213,6 +213,8 @@ def test_every_epoch_sees_every_target_once_in_another_order_with_other_negative
 def test_combinations_that_make_no_sense_are_refused(prepared: Path, semantics: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--semantics"):
         run(prepared, tmp_path / "out", "solid")
+    with pytest.raises(SettingsError, match="leave out --semantics"):
+        run(prepared, tmp_path / "out", "duet", semantics=semantics)
     with pytest.raises(SettingsError, match="--semantic-model"):
         run(prepared, tmp_path / "out", "duet", "item", semantic_model=tmp_path)
     with pytest.raises(SettingsError, match=r"training\.device"):
