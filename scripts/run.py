@@ -7,6 +7,8 @@ so that no file git tracks changes.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -59,19 +61,22 @@ def sample_workspace() -> Path:
 def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
     """A DVC workspace in ``runs/``, named after the source (and the settings that differ), made on first use."""
     local = bool(source) and "://" not in source
-    if local and not Path(source).is_dir():
-        raise SolidError(f"SOURCE {source}: no such folder; give a folder, an https:// or an s3:// address")
-    address = str(Path(source).resolve()) if local else source
-    changes = [f"data.source={address or ROOT / 'data'}", f"data.format={reader}", *overrides]
-    place = Path(address).name if local else Path(urlsplit(source).path).stem or urlsplit(source).hostname
-    name = re.sub(r"\W+", "-", place or "sample").strip("-").lower()
-    if not any(change.startswith("registry.name=") for change in overrides):
-        changes.append(f"registry.name=solid-{name}")
+    if local and not Path(source).expanduser().exists():
+        raise SolidError(f"SOURCE {source}: no such folder or file; give one, or an https:// or s3:// address")
+    address = str(Path(source).expanduser().resolve()) if local else source
     if not source:
         sample_workspace()
+        address = str(ROOT / "data")
+    changes = [f"data.source={json.dumps(address)}", f"data.format={reader}", *overrides]
+    # The hash tells sources of the same name apart, on disk and in the registry.
+    place = re.sub(r"\W+", "-", urlsplit(address).path.rstrip("/").rpartition("/")[2]).strip("-").lower()
+    name = f"{place or 'data'}-{short_hash(address)}" if source else "sample"
+    if not any(change.startswith("registry.name=") for change in overrides):
+        changes.append(f"registry.name=solid-{name}")
     settings = load_settings(ROOT / "params.yaml", changes)
 
-    workspace = ROOT / "runs" / "-".join([name, *(re.sub(r"\W+", "-", change).strip("-") for change in overrides)])
+    workspace = ROOT / "runs" / "-".join([name, *([short_hash(*overrides)] if overrides else [])])
+    print(f"workspace {workspace.relative_to(ROOT)}" + "".join(f"\n  {change}" for change in overrides))
     workspace.mkdir(parents=True, exist_ok=True)
     if not (workspace / ".dvc").is_dir():
         subprocess.run([BIN / "dvc", "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
@@ -90,11 +95,15 @@ def own_workspace(source: str, reader: str, overrides: list[str]) -> Path:
     return workspace
 
 
+def short_hash(*texts: str) -> str:
+    """Six characters that tell settings or addresses apart."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:6]
+
+
 def source_files(paths: list[str]) -> list[str]:
     """The files of code folders, one by one: outside a workspace DVC would watch compiled files, too."""
-    found = [ROOT / path if (ROOT / path).is_file() else (ROOT / path).rglob("*") for path in paths]
-    files = [file for entry in found for file in ([entry] if isinstance(entry, Path) else sorted(entry))]
-    return [str(file) for file in files if file.suffix in {".py", ".jinja"}]
+    found = [file for path in paths for file in [ROOT / path, *sorted((ROOT / path).rglob("*"))]]
+    return [str(file) for file in found if file.suffix in {".py", ".jinja"}]
 
 
 def reproduce(workspace: Path) -> None:
@@ -111,7 +120,10 @@ def reproduce(workspace: Path) -> None:
     shown = Path(os.path.relpath(work))
     print(f"\n{(work / 'evaluation' / 'table.md').read_text(encoding='utf-8')}")
     print(f"report            {shown / 'evaluation' / 'report.html'}")
-    print(f"registered model  models:/{settings.registry.name}@challenger  (why: {shown / 'registration'})")
+    registered = json.loads((work / "registration" / "registration.json").read_text(encoding="utf-8"))
+    aliases = " and ".join(f"models:/{registered['name']}@{alias}" for alias in registered["aliases"])
+    print(f"registered model  version {registered['version']}, {aliases}")
+    print(f"champion          version {registered['champion']['after']}: {registered['reason']}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SolidError as error:
+        except (SolidError, OSError) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -100,7 +100,8 @@ def features(raw: Path, prepared: Path, out: Path, params: Path | None, override
     from solid.config import load_settings
     from solid.features import extract_features
 
-    extract_features(raw, prepared, out, load_settings(params, overrides).features)
+    settings = load_settings(params, overrides)
+    extract_features(raw, prepared, out, settings.features, settings.semantics.modalities)
 
 
 @main.command()
@@ -157,6 +158,8 @@ def _models(patterns: tuple[str, ...], modalities: tuple[str, ...]) -> dict[str,
                 raise click.UsageError(
                     f"--model {pattern}: no folder {folder!r}; write it as NAME=FOLDER of a trained model"
                 )
+            if name in models:
+                raise click.UsageError(f"--model {pattern}: a second model of the name {name!r}")
             models[name] = Path(folder)
     return models
 

@@ -36,7 +36,7 @@ class PrepareSettings(Section):
     )
     negatives: int = Field(99, ge=1, description="candidates drawn beside each validation and test positive")
     max_bad_share: float = Field(0.01, ge=0, le=1, description="stop when a larger share of lines is broken")
-    seed: int = Field(0, ge=0, description="seed of the validation and test candidates")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the validation and test candidates")
 
 
 class FeatureSettings(Section):
@@ -60,7 +60,7 @@ class SemanticsSettings(Section):
     classes: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="number of classes; auto: a rule on the number of items"
     )
-    seed: int = Field(0, ge=0, description="seed of the clustering")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the clustering")
 
     @field_validator("modalities", mode="before")
     @classmethod
@@ -98,7 +98,7 @@ class TrainingSettings(Section):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     threads: int = Field(
         1, ge=1, description="CPU threads; one gives the same bytes anywhere, and small batches gain nothing from more"
     )
@@ -121,7 +121,7 @@ class EvaluationSettings(Section):
 
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
 
 
 class RegistrySettings(Section):

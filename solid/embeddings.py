@@ -28,5 +28,5 @@ def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
         raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
     if (trained.config.digest, trained.config.n_items) != (dataset.stats["digest"], dataset.n_items):
         raise DataError(f"{model}: was not trained on {prepared}; train it again on this data")
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="id.npy") as folder:
         np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)

@@ -19,12 +19,23 @@ def partial_of(out: Path) -> Path:
 
 
 @contextmanager
-def whole_folder(out: Path, *, keep_partial: bool = False) -> Iterator[Path]:
+def whole_folder(out: Path, *, holds: str, keep_partial: bool = False) -> Iterator[Path]:
     """Yield a folder to write in; it becomes ``out`` when the block ends well and only then.
 
-    An older ``out`` is replaced. When the block fails nothing is left behind, unless ``keep_partial``
+    An older output is replaced. When the block fails nothing is left behind, unless ``keep_partial``
     says that the unfinished folder holds something a second try can resume from.
+
+    Args:
+        out: the folder to make.
+        holds: a file that every such output has; a folder with other things in it is somebody's and not replaced.
+        keep_partial: whether an unfinished folder stays.
+
+    Raises:
+        DataError: ``out`` is a file, or a folder that is no older output.
     """
+    out = out.resolve()
+    if out.exists() and not (out.is_dir() and ((out / holds).exists() or not any(out.iterdir()))):
+        raise DataError(f"{out}: exists and is no older output of this step; remove it, or choose another --out")
     partial = partial_of(out)
     if partial.exists() and not keep_partial:
         shutil.rmtree(partial)

@@ -80,7 +80,7 @@ def assign(
         "class_sizes": sizes.tolist(),
         "digest": digest,
     }
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="quality.json") as folder:
         table = pd.DataFrame({"item": np.arange(1, len(items) + 1, dtype=np.int32), "class": classes})
         table.to_parquet(folder / "semantic_ids.parquet", index=False)
         write_json(folder / "quality.json", quality)

@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="old") as folder:
         write(folder, {"a": "1", "b/c": "2"})
         assert not out.exists()
     assert contents(tmp_path) == {"deep/out/a": "1", "deep/out/b/c": "2"}
@@ -41,15 +41,28 @@ def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
 
 def test_a_folder_that_fails_leaves_nothing_and_keeps_the_older_one(tmp_path: Path) -> None:
     out = write(tmp_path / "out", {"old": "1"})
-    with pytest.raises(KeyboardInterrupt), whole_folder(out) as folder:
+    with pytest.raises(KeyboardInterrupt), whole_folder(out, holds="old") as folder:
         write(folder, {"new": "2"})
         raise KeyboardInterrupt
     assert contents(tmp_path) == {"out/old": "1"}
 
 
+def test_somebody_elses_folder_or_file_is_never_replaced(tmp_path: Path) -> None:
+    theirs = write(tmp_path / "thesis", {"chapter": "1"})
+    with pytest.raises(DataError, match="is no older output of this step"), whole_folder(theirs, holds="old"):
+        pytest.fail("nothing may be done before")
+    with pytest.raises(DataError, match="is no older output"), whole_folder(theirs / "chapter", holds="old"):
+        pytest.fail("nothing may be done before")
+    assert contents(tmp_path) == {"thesis/chapter": "1"}
+    (tmp_path / "empty").mkdir()
+    with whole_folder(tmp_path / "empty", holds="old") as folder:
+        write(folder, {"old": "1"})
+    assert contents(tmp_path / "empty") == {"old": "1"}
+
+
 def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     out = write(tmp_path / "out", {"old": "1"})
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="old") as folder:
         write(folder, {"new": "2"})
     assert contents(tmp_path) == {"out/new": "2"}
 
@@ -64,29 +77,29 @@ def test_an_older_folder_is_never_there_in_part(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(shutil, "rmtree", killed)
-        with whole_folder(out) as folder:
+        with whole_folder(out, holds="old") as folder:
             write(folder, {"new": "2"})
     assert contents(out) == {"new": "2"}
     for text in ("3", "4"):
-        with whole_folder(out) as folder:
+        with whole_folder(out, holds="new") as folder:
             write(folder, {"new": text})
     assert contents(tmp_path) == {"out/new": "4"}
 
 
 def test_leftovers_of_a_killed_process_do_not_get_into_the_output(tmp_path: Path) -> None:
     write(partial_of(tmp_path / "out"), {"half": "1"})
-    with whole_folder(tmp_path / "out") as folder:
+    with whole_folder(tmp_path / "out", holds="old") as folder:
         write(folder, {"new": "2"})
     assert contents(tmp_path) == {"out/new": "2"}
 
 
 def test_a_partial_folder_is_kept_for_those_who_resume(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt), whole_folder(out, keep_partial=True) as folder:
+    with pytest.raises(KeyboardInterrupt), whole_folder(out, holds="old", keep_partial=True) as folder:
         write(folder, {"state": "1"})
         raise KeyboardInterrupt
     assert contents(tmp_path) == {"out.partial/state": "1"}
-    with whole_folder(out, keep_partial=True) as folder:
+    with whole_folder(out, holds="old", keep_partial=True) as folder:
         assert contents(folder) == {"state": "1"}
         write(folder, {"model": "2"})
     assert contents(tmp_path) == {"out/state": "1", "out/model": "2"}

@@ -94,7 +94,7 @@ def write_sample(out: Path, seed: int) -> None:
     purchases.sort(key=lambda purchase: (purchase.item.asin, purchase.day, purchase.reviewer))
     shuffled = [items[row] for row in rng.permutation(len(items))]
     described, pictured = shuffled[BARE:], shuffled[:-BARE]
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="Sample.json") as folder:
         _write_lines(folder / "Sample.json", (_review(rng, purchase) for purchase in purchases))
         _write_lines(folder / "meta_Sample.json", (_metadata(rng, item) for item in described))
         (folder / "images").mkdir()

@@ -36,7 +36,7 @@ def evaluate(
     """Score the test candidates with every model and write what came of it to ``out``.
 
     Writes metrics.json (one number a metric and model), per_user.parquet (one row a model and user), comparison.json
-    (paired bootstrap against the baseline), table.md, learning_curves.csv, class_sizes.csv and report.html.
+    (paired bootstrap against the baseline), table.md, class_sizes.csv and report.html.
 
     Args:
         prepared: output of prepare.
@@ -65,12 +65,11 @@ def evaluate(
 
     text = table.markdown(results)
     report = render(dataset, results, spaces, features, embeddings, settings)
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="metrics.json") as folder:
         write_json(folder / "metrics.json", {result.name: result.summary for result in results})
         gains_of = {result.name: _as_json(result.gains) for result in results[1:]}
         write_json(folder / "comparison.json", {"baseline": results[0].name, "models": gains_of})
         _per_user(dataset, results).to_parquet(folder / "per_user.parquet", index=False)
-        _write_csv(folder / "learning_curves.csv", _learning_curves(results))
         _write_csv(folder / "class_sizes.csv", _class_sizes(spaces))
         (folder / "table.md").write_text(text, encoding="utf-8")
         (folder / "report.html").write_text(report, encoding="utf-8")
@@ -112,10 +111,6 @@ def _per_user(dataset: Dataset, results: list[Result]) -> pd.DataFrame:
     return pd.concat(
         [pd.DataFrame({"model": r.name, "user_id": users, **r.metrics.per_user}) for r in results], ignore_index=True
     )
-
-
-def _learning_curves(results: list[Result]) -> pd.DataFrame:
-    return pd.concat([r.curve.assign(model=r.name) for r in results])[["model", "epoch", "loss", "valid_uauc"]]
 
 
 def _class_sizes(spaces: list[SemanticSpace]) -> pd.DataFrame:

@@ -86,7 +86,7 @@ def train(
     parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
     with (
         track(name, parameters, DatasetInfo.of(dataset.stats), state.run_id) as run,
-        whole_folder(out, keep_partial=True) as partial,
+        whole_folder(out, holds="training.json", keep_partial=True) as partial,
     ):
         state.run_id = run.id
 

@@ -146,3 +146,11 @@ def test_a_model_on_classes_is_refused(sample, tmp_path):
     _model(sample[1], tmp_path / "model", classes, ids="semantic", modality="text", n_classes=5)
     with pytest.raises(DataError, match="reads semantic ids"):
         write_embeddings(sample[1], tmp_path / "model", tmp_path / "out")
+
+
+def test_a_modality_the_data_cannot_have_is_said_before_anything_trains(
+    sample: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"id_image needs image.*possible here: id, text, id_text, for example"):
+        extract_features(*sample, tmp_path / "out", FeatureSettings(image="none"), ("id_text", "id_image"))
+    assert not (tmp_path / "out").exists()
