@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,8 @@ def test_a_run_makes_sample_data_models_table_report_and_registered_model(copy: 
     assert first_run.count(table) == 2  # by the step, and at the end
     assert first_run.endswith(
         f"report            {WORK}/evaluation/report.html\n"
-        f"registered model  models:/solid@challenger  (why: {WORK}/registration)\n"
+        "registered model  version 1, models:/solid@challenger and models:/solid@champion\n"
+        "champion          version 1: there was no champion\n"
     )
     assert (copy.root / WORK / "evaluation" / "report.html").stat().st_size > 100_000
     registration = json.loads((copy.root / WORK / "registration" / "registration.json").read_text(encoding="utf-8"))
@@ -135,9 +135,7 @@ def test_the_sample_data_is_what_data_dvc_says(copy: Copy, first_run: str) -> No
 
 
 def test_a_second_run_does_nothing_and_says_so(copy: Copy, first_run: str) -> None:
-    start = time.monotonic()
     output = copy.run()
-    assert time.monotonic() - start < 15  # seconds; about two on a quiet machine
     assert output.startswith("Nothing to do: data, settings and code are as they were.\n")
     assert stages_run(output) == []
     assert rows(output) == ["static", "duet", "SOLID id_text", "SOLID image"]
@@ -151,7 +149,7 @@ def test_dvc_shows_metrics_and_plots(copy: Copy, first_run: str) -> None:
     page = copy.root / "dvc_plots" / "index.html"
     assert copy.call("dvc", "plots", "show") == f"{page.as_uri()}\n"
     text = page.read_text(encoding="utf-8")
-    for name in ("learning curves", "class sizes", "valid_uauc"):
+    for name in ("static.csv", "SOLID_image.csv", "class sizes", "valid_uauc"):
         assert name in text
 
 
@@ -193,7 +191,7 @@ def test_own_data_runs_in_a_workspace_of_its_own(copy: Copy, first_run: str, tmp
     assert len(stages_run(output)) == 11
     assert rows(output[output.rindex("| model") :]) == ["static", "duet", "SOLID id"]
     assert copy.call("git", "status", "--porcelain") == ""
-    assert "registered model  models:/solid-my-films-v2@challenger" in output
+    assert re.search(r"models:/solid-my-films-v2-[0-9a-f]{6}@challenger", output)
     [workspace] = (copy.root / "runs").iterdir()
     stats = json.loads((workspace / "work" / "prepared" / "stats.json").read_text(encoding="utf-8"))
     assert stats["format"] == "movielens"
@@ -207,7 +205,7 @@ def test_own_data_runs_in_a_workspace_of_its_own(copy: Copy, first_run: str, tmp
     [
         (
             ["--source", "nowhere"],
-            "Error: SOURCE nowhere: no such folder; give a folder, an https:// or an s3:// address",
+            "Error: SOURCE nowhere: no such folder or file; give one, or an https:// or s3:// address",
         ),
         (["--format", "unisrec"], "Error: FORMAT=unisrec goes with SOURCE=<folder or address>"),
         (["--source", ".", "--format", "x"], "Error: no reader is called 'x'; data.format may be auto or one of"),

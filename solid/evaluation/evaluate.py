@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def evaluate(
     """Score the test candidates with every model and write what came of it to ``out``.
 
     Writes metrics.json (one number a metric and model), per_user.parquet (one row a model and user), comparison.json
-    (paired bootstrap against the baseline), table.md, class_sizes.csv and report.html.
+    (paired bootstrap against the baseline), table.md, learning_curves/<model>.csv, class_sizes.csv and report.html.
 
     Args:
         prepared: output of prepare.
@@ -70,6 +71,9 @@ def evaluate(
         gains_of = {result.name: _as_json(result.gains) for result in results[1:]}
         write_json(folder / "comparison.json", {"baseline": results[0].name, "models": gains_of})
         _per_user(dataset, results).to_parquet(folder / "per_user.parquet", index=False)
+        for result in results:
+            name = re.sub(r"[^\w-]+", "_", result.name)
+            _write_csv(folder / "learning_curves" / f"{name}.csv", result.curve)
         _write_csv(folder / "class_sizes.csv", _class_sizes(spaces))
         (folder / "table.md").write_text(text, encoding="utf-8")
         (folder / "report.html").write_text(report, encoding="utf-8")
@@ -123,4 +127,5 @@ def _class_sizes(spaces: list[SemanticSpace]) -> pd.DataFrame:
 
 
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    path.parent.mkdir(exist_ok=True)
     frame.to_csv(path, index=False, lineterminator="\n")

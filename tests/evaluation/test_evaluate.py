@@ -25,7 +25,7 @@ from solid.models import load_model
 
 SETTINGS = EvaluationSettings(bootstrap=100, batch_size=2)
 NAMES = [
-    "class_sizes.csv", "comparison.json", "metrics.json", "per_user.parquet", "report.html",
+    "class_sizes.csv", "comparison.json", "learning_curves", "metrics.json", "per_user.parquet", "report.html",
     "table.md",
 ]  # fmt: skip
 #           ann: 3 of 3 4 5 6   bob: 6 of 6 1 2 3   cy: 2 of 2 4 6 8
@@ -96,6 +96,9 @@ def test_table_is_aligned_markdown(out: Path, prepared: Path, models: dict[str, 
 
 
 def test_files_for_plots(out: Path) -> None:
+    curves = {path.name: path.read_text() for path in (out / "learning_curves").iterdir()}
+    expected = "epoch,loss,valid_uauc\n1,0.7,0.5\n2,0.5,0.75\n"
+    assert curves == {"static.csv": expected, "SOLID_text_.csv": expected}
     assert (out / "class_sizes.csv").read_text() == "semantics,rank,size\ntext,1,3\ntext,2,2\ntext,3,2\ntext,4,1\n"
 
 
