@@ -28,7 +28,7 @@ def ingest(out: Path, settings: DataSettings) -> None:
     """
     source = public(settings.source)
     _refuse_overlap(settings.source, out)
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds=MANIFEST) as folder:
         fetch(settings.source, folder)
         try:
             reader = find_reader(folder, settings.format)

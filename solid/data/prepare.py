@@ -55,7 +55,7 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
         "dropped": dropped,
         "source": _tell(source.problems),
     }
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="stats.json") as folder:
         numbered.users.to_parquet(folder / "users.parquet", index=False)
         numbered.items.to_parquet(folder / "items.parquet", index=False)
         events.assign(split=_splits(sequences)).to_parquet(folder / "interactions.parquet", index=False)
