@@ -86,7 +86,7 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
         for alias in given:
             client.set_registered_model_alias(name, alias, version)
     after = version if verdict.promote else before
-    with whole_folder(out) as folder:
+    with whole_folder(out, holds="registration.json") as folder:
         write_json(
             folder / "registration.json",
             {
