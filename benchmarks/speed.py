@@ -46,7 +46,7 @@ def main() -> None:
     dataset = random_data(arguments.users, arguments.items, 13)
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(arguments.items) % arguments.classes + 1])
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s); the median of {arguments.epochs} epochs")
-    print(f"{'head':8} {'train rows/s':>14} {'eval users/s':>14} {'peak MB':>9}")
+    print(f"{'head':8} {'train rows/s':>14} {'eval users/s':>14} {'peak MB so far':>15}")
     for head in ("static", "duet", "solid"):
         torch.manual_seed(0)
         config = ModelConfig(
@@ -62,7 +62,7 @@ def main() -> None:
         score_candidates(model, dataset, "test", 1024)
         users = dataset.n_users / (time.perf_counter() - started)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{head:8} {np.median(rates):14,.0f} {users:14,.0f} {peak:9,.0f}")
+        print(f"{head:8} {np.median(rates):14,.0f} {users:14,.0f} {peak:15,.0f}")
 
 
 if __name__ == "__main__":
