@@ -118,10 +118,10 @@ def recommend(model_uri: str, history: list[str], k: int) -> str:
     Raises:
         SolidError: there is no such model, or k is not positive.
     """
-    connect()
-    import mlflow
-
     with clear_errors():
+        connect()
+        import mlflow
+
         served = mlflow.pyfunc.load_model(model_uri)
         answer = served.predict([history], params={"k": k})[0]
     width = max([len("item"), *map(len, answer["items"])])

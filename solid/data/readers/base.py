@@ -20,6 +20,7 @@ DUPLICATE = "duplicate_rows"
 BARE = "items_without_metadata"
 
 ITEM_COLUMNS = ("item_id", "title", "text", "category", "image")
+_FRACTIONAL = 2**43  # seconds and milliseconds lie below; beyond, a fraction says nothing
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 EXAMPLES = 5
 
@@ -146,10 +147,10 @@ def assemble(
         found = f" ({shown})" if shown else ""
         raise DataError(f"{folder}: not one interaction could be read{found}; is data.format right for these files?")
     if timed:
+        interactions["timestamp"] = _whole(interactions["timestamp"])
         interactions = _distinct(interactions, ["user_id", "item_id", "timestamp"], problems)
     else:
-        interactions["timestamp"] = np.arange(len(interactions))
-    interactions["timestamp"] = interactions["timestamp"].astype("int64")
+        interactions["timestamp"] = np.arange(len(interactions), dtype=np.int64)
 
     first = interactions.drop_duplicates("item_id")
     items = first[["item_id"]].reset_index(drop=True)
@@ -163,6 +164,13 @@ def assemble(
     items = items[list(ITEM_COLUMNS)].astype("str").fillna("")
     interactions = interactions[["user_id", "item_id", "timestamp", "file", "line"]]
     return RawData(interactions, items, problems, filtered, timed)
+
+
+def _whole(times: pd.Series[float]) -> pd.Series[int]:
+    """Times as int64; where some have a fraction, all are taken a million times larger, so that their order stays."""
+    if pd.api.types.is_float_dtype(times) and (times % 1).any() and times.abs().max() < _FRACTIONAL:
+        times = (times * 1_000_000).round()
+    return times.astype("int64")
 
 
 def _stack(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> pd.DataFrame:

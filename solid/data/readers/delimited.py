@@ -22,8 +22,11 @@ LARGEST_TIME = 2**53  # up to here a float holds every integer
 
 
 def header_of(path: Path, separator: str) -> list[str]:
-    """The column names on the first line of a file."""
-    return next(csv.reader(first_lines(path, 1), delimiter=separator), [])
+    """The column names on the first line of a file; none where that line is no header."""
+    try:
+        return next(csv.reader(first_lines(path, 1), delimiter=separator), [])
+    except csv.Error:  # a field of over 128 KiB, or bare carriage returns
+        return []
 
 
 def read_delimited(
@@ -113,14 +116,14 @@ def read_delimited(
 
 
 def parse_events(frame: pd.DataFrame, name: str, problems: Problems, *, timed: bool) -> pd.DataFrame:
-    """Keep the rows with a user, an item and (where timed) a whole number of time; count the others as broken."""
+    """Keep the rows with a user, an item and (where timed) a number of time; count the others as broken."""
     frame = drop_broken(frame, frame["user_id"] == "", name, problems, "no user")
     frame = drop_broken(frame, frame["item_id"] == "", name, problems, "no item")
     if not timed:
         return frame
     frame = frame.assign(timestamp=pd.to_numeric(frame["timestamp"], errors="coerce"))
     wrong = ~(frame["timestamp"].abs() < LARGEST_TIME)
-    return drop_broken(frame, wrong, name, problems, "time is not a number").astype({"timestamp": "int64"})
+    return drop_broken(frame, wrong, name, problems, "time is not a number")
 
 
 def drop_broken(frame: pd.DataFrame, broken: pd.Series[bool], name: str, problems: Problems, what: str) -> pd.DataFrame:
