@@ -6,6 +6,8 @@ champion on the test users at hand by the paired bootstrap.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import shutil
 import tempfile
@@ -28,6 +30,7 @@ _PACKAGE = Path(__file__).parent
 # What serving.py and the modules it imports need, besides MLflow.
 _REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
 _MODEL_FILES = ("config.json", "model.safetensors")
+_DONE = "registration_done"  # the tag of a version whose registration came to its end
 
 
 def register(settings: Settings, prepared: Path, models: dict[str, Path], evaluation: Path | None, out: Path) -> str:
@@ -63,7 +66,9 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
     with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():
         assert run.id is not None
         client = connect()
-        before = _champion(client, name)
+        fingerprint = _fingerprint(model, source.digest, settings)
+        interrupted = _interrupted(client, name, fingerprint)
+        before = (interrupted.tags["champion_before"] or None) if interrupted else _champion(client, name)
         verdict = _verdict(name, before, model, measured, dataset, settings)
         if evaluation is not None:
             run.artifacts(evaluation, "evaluation")
@@ -75,13 +80,18 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
             "model": best,
             "data_digest": source.digest,
             "git_sha": git_sha() or "unknown",
+            "fingerprint": fingerprint,
+            "champion_before": before or "",
             **{f"test_{metric}": f"{value:.6f}" for metric, value in summary.items()},
         }
         example = challenger.items["item_id"].head(3).tolist()
-        model_id, version = _log(name, challenger, model, example, tags, run.id)
-        on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
-        for metric, value in summary.items():
-            client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
+        if interrupted:
+            version = str(interrupted.version)
+        else:
+            model_id, version = _log(name, challenger, model, example, tags, run.id)
+            on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
+            for metric, value in summary.items():
+                client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
         given = ["challenger", "champion"] if verdict.promote else ["challenger"]
         for alias in given:
             client.set_registered_model_alias(name, alias, version)
@@ -101,6 +111,8 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
                 "test": summary,
             },
         )
+    with clear_errors():
+        client.set_model_version_tag(name, version, _DONE, "yes")
     return (
         f"{name} version {version} ({best}) is registered as {' and '.join(given)}: {verdict.reason}.\n"
         f"The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
@@ -151,6 +163,20 @@ def _verdict(
         except DataError as error:
             return Verdict(False, f"the champion, version {before}, cannot be compared ({error}); choose by hand")
         return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
+
+
+def _fingerprint(model: Path, digest: str, settings: Settings) -> str:
+    """Of everything that decides a registration."""
+    files = [file_md5(model / file) for file in _MODEL_FILES]
+    decides = [settings.registry.model_dump(mode="json"), settings.evaluation.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps([files, digest, decides], sort_keys=True).encode()).hexdigest()
+
+
+def _interrupted(client: Any, name: str, fingerprint: str) -> Any:
+    """The version that an interrupted registration of the same fingerprint left; the next try goes on with it."""
+    versions = [v for v in client.search_model_versions(f"name='{name}'") if v.tags.get("fingerprint") == fingerprint]
+    newest = max(versions, key=lambda version: int(version.version), default=None)
+    return None if newest is None or _DONE in newest.tags else newest
 
 
 def _champion(client: Any, name: str) -> str | None:

@@ -367,3 +367,29 @@ def test_a_table_of_other_items_is_refused(strong: Path, prepared: Path) -> None
     model = Catalogue.load(strong, prepared / "items.parquet").model
     with pytest.raises(DataError, match="knows 24 items and the table lists 3"):
         Catalogue(model, pd.DataFrame({"item_id": ["a", "b", "c"], "title": ""}))
+
+
+@pytest.mark.parametrize("where", ["set_registered_model_alias", "whole_folder"])
+def test_an_interrupted_registration_goes_on_with_its_version(
+    where: str, store: str, prepared: Path, weak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Any
+) -> None:
+    name = f"cut-{where}"
+    settings = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": name}})
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    target = "solid.registry.whole_folder" if where == "whole_folder" else f"mlflow.MlflowClient.{where}"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(target, killed)
+        register(settings, prepared, {"weak": weak}, None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+    register(settings, prepared, {"weak": weak}, None, tmp_path / "out")
+    written = read_json(tmp_path / "out" / "registration.json")
+    assert (written["version"], written["aliases"]) == ("1", ["challenger", "champion"])
+    assert written["champion"] == {"before": None, "after": "1"}
+    assert written["reason"] == "there was no champion"
+    assert len(client.search_model_versions(f"name='{name}'")) == 1
+    register(settings, prepared, {"weak": weak}, None, tmp_path / "again")
+    assert len(client.search_model_versions(f"name='{name}'")) == 2, "a registration that ended is not gone on with"
