@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -61,9 +62,9 @@ class Dataset:
         ]
         if missing := [name for name in [*names, "stats.json"] if not (folder / name).is_file()]:
             raise DataError(f"{folder}: no {missing[0]} here; is this the output of solid prepare?")
-        users, items, interactions = (pd.read_parquet(folder / name) for name in names[:3])
+        users, items, interactions = (_load(folder / name, pd.read_parquet) for name in names[:3])
         owners = interactions["user"].to_numpy()
-        candidates = {split: np.load(folder / f"candidates_{split}.npy", allow_pickle=False) for split in HELD_OUT}
+        candidates = {split: _load(folder / f"candidates_{split}.npy", np.load) for split in HELD_OUT}
         for split, drawn in candidates.items():
             if len(drawn) != len(users) or drawn.min() < 1 or drawn.max() > len(items):
                 raise DataError(
@@ -74,6 +75,13 @@ class Dataset:
         offsets = np.searchsorted(owners, np.arange(len(users) + 1))
         sequences = Sequences(interactions["item"].to_numpy(np.int32), offsets, len(items))
         return cls(users, items, sequences, candidates, read_json(folder / "stats.json"))
+
+
+def _load(path: Path, load: Callable[[Path], Any]) -> Any:
+    try:
+        return load(path)
+    except (OSError, ValueError, EOFError) as error:  # pyarrow's and numpy's for a damaged file
+        raise DataError(f"{path}: damaged ({error}); run solid prepare again") from None
 
 
 def read_classes(semantics: Path, n_items: int) -> NDArray[np.int32]:

@@ -109,9 +109,10 @@ class Sequences:
         users = np.arange(self.n_users)
         untouched = self._count_untouched(users)
         if untouched.min() < n:
+            fewest = untouched.min()
+            remedy = f"set prepare.negatives to at most {fewest}, or bring more items" if fewest else "bring more items"
             raise DataError(
-                f"users with fewer than {n} items that they never touched: {(untouched < n).sum():,}; "
-                f"set prepare.negatives to at most {untouched.min()} or bring more items"
+                f"users with fewer than {n} items that they never touched: {(untouched < n).sum():,}; {remedy}"
             )
         ranks = np.empty((n, self.n_users), dtype=np.int64)
         for drawn in range(n):

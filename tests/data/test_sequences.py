@@ -100,7 +100,7 @@ def test_candidates_of_a_row_differ_even_when_all_untouched_items_are_asked_for(
 
 def test_too_few_untouched_items_are_an_error_with_a_remedy() -> None:
     sequences = build([[1, 2, 3], [1, 2, 3, 4, 5]], n_items=5)
-    with pytest.raises(DataError, match=r"fewer than 2 items .*: 1; set prepare\.negatives to at most 0"):
+    with pytest.raises(DataError, match=r"fewer than 2 items .*: 1; bring more items$"):
         sequences.sample_candidates(2, np.random.default_rng(0))
     with pytest.raises(DataError, match="touched every item"):
         sequences.sample_negatives(np.array([0, 1]), 1, np.random.default_rng(0))
