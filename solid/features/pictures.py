@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -9,6 +10,14 @@ from PIL import Image, ImageOps
 
 from solid.console import say
 
+UNREADABLE = (  # what Pillow raises for broken files, and for those too large to open
+    OSError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
 
@@ -23,7 +32,7 @@ def read_pictures(paths: Iterable[str]) -> Iterator[tuple[int, Image.Image]]:
         if path:
             try:
                 picture = _read(path)
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+            except UNREADABLE:
                 unreadable.append(path)
                 continue
             yield position, picture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,3 +204,12 @@ def test_other_formats_are_not_opened(tmp_path, capsys):
     Image.new("RGB", (4, 4)).save(tmp_path / "scan.png", format="TIFF")
     assert list(read_pictures([str(tmp_path / "scan.png")])) == []
     assert "scan.png" in capsys.readouterr().err
+
+
+def test_a_picture_with_a_broken_structure_is_passed_over(tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(Image, "open", fail)
+    assert list(read_pictures([str(tmp_path / "cut.png")])) == []
+    assert "cut.png" in capsys.readouterr().err
