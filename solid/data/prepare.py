@@ -34,7 +34,7 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
     Raises:
         DataError: too many lines are broken, the filter leaves nothing, or a user touched nearly every item.
     """
-    manifest = read_json(raw / "manifest.json")
+    manifest = _read_manifest(raw)
     source = find_reader(raw, manifest["format"]).read(raw)
     check_schema(source)
     _refuse_broken(raw, source.problems, settings.max_bad_share)
@@ -65,11 +65,20 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
     say(_summary(out, stats))
 
 
+def _read_manifest(raw: Path) -> dict[str, Any]:
+    path = raw / "manifest.json"
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not {"source", "format", "digest"} <= manifest.keys():
+        raise DataError(f"{path}: not a manifest with source, format and digest; run solid ingest again")
+    return manifest
+
+
 def _refuse_broken(raw: Path, problems: Problems, most: float) -> None:
-    if problems.bad_share() > most:
+    file, broken, lines = problems.worst()
+    if broken > most * lines:
         shown = "".join(f"\n  {example}" for example in problems.examples[BROKEN])
         raise DataError(
-            f"{raw}: {problems.counts[BROKEN]:,} of {problems.lines:,} lines are broken ({problems.bad_share():.2%}), "
+            f"{raw / file}: {broken:,} of {lines:,} lines are broken ({broken / lines:.2%}), "
             f"more than prepare.max_bad_share = {most:.2%} allows; the first:{shown}\n"
             "Repair the source, name its format with data.format, or raise prepare.max_bad_share."
         )

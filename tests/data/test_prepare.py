@@ -33,7 +33,7 @@ class Words(Reader):
     def read(self, folder: Path) -> RawData:
         problems, rows = Problems(), []
         for line, text in enumerate((folder / "events.txt").read_text().splitlines(), start=1):
-            problems.lines += 1
+            problems.read["events.txt"] += 1
             fields = text.split()
             if len(fields) == 3:
                 rows.append((*fields[:2], int(fields[2]), line))
@@ -214,3 +214,22 @@ def test_real_data(real_data: Path, tmp_path: Path, folder: str, name: str, coun
         touched = np.zeros((dataset.n_users, dataset.n_items + 1), dtype=bool)
         touched[dataset.sequences.users_of(np.arange(len(items))), items] = True
         assert not np.take_along_axis(touched, drawn.astype(np.int64), axis=1).any()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]"])
+def test_a_manifest_without_its_keys_is_a_data_error(raw: Path, tmp_path: Path, content: str) -> None:
+    write(raw, *SMALL)
+    (raw / "manifest.json").write_text(content)
+    with pytest.raises(DataError, match=r"manifest\.json: .*run solid ingest again"):
+        prepare(raw, tmp_path / "out", SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["items.parquet", "interactions.parquet", "candidates_test.npy"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_damaged_file_is_a_data_error(raw: Path, tmp_path: Path, name: str, share: float) -> None:
+    write(raw, *SMALL)
+    prepare(raw, tmp_path / "out", SETTINGS)
+    data = (tmp_path / "out" / name).read_bytes()
+    (tmp_path / "out" / name).write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(DataError, match=f"{name}: damaged .*run solid prepare again"):
+        Dataset.load(tmp_path / "out")

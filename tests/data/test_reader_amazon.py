@@ -175,3 +175,14 @@ def test_ratings_whose_users_look_like_items_need_a_header(tmp_path: Path) -> No
     write(tmp_path, {"r.csv": "A2SUAM1J3G,B000000002,5.0,1400000000\n"})
     with pytest.raises(DataError, match=r"users and items look alike; add the line user_id,item_id,rating,timestamp"):
         find_reader(tmp_path).read(tmp_path)
+
+
+def test_half_surrogate_pairs_and_odd_python_are_broken_lines(tmp_path: Path) -> None:
+    half = '"reviewerID": "A1", "unixReviewTime": 1, "asin": '
+    bad = ["{" + half + '"\\ud83d"}', "{'asin': '0001', 1: 2}", "{'asin': {[]: 1}}", "{'asin': {[1]}}"]
+    good = "{" + half + '"0001", "\\ud83d": 1}'
+    write(tmp_path, {"r.json": lines(REVIEWS_2014[0], *bad, good), "m.json": lines(METADATA_2014[0])})
+    raw = find_reader(tmp_path).read(tmp_path)
+    assert raw.problems.counts == {BROKEN: 4, UNKNOWN: 1}
+    assert raw.problems.examples[BROKEN][0] == "r.json:2: a review without item"
+    assert raw.problems.examples[UNKNOWN] == ["r.json:6: \\ud83d"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import READERS, Problems, find_reader
-from solid.data.readers.base import BARE, BROKEN, DUPLICATE, assemble
+from solid.data.readers.base import BARE, BROKEN, DUPLICATE, REPEATED, assemble
 from solid.errors import DataError
 
 RECBOLE = {"a.inter": "user_id:token\titem_id:token\nu\ti\n"}
@@ -64,18 +65,18 @@ def test_files_of_the_folder_below_are_found_too(tmp_path: Path) -> None:
 
 
 def test_problems_keep_the_first_five_places_of_each_kind() -> None:
-    problems = Problems(lines=100)
+    problems = Problems(read=Counter(f=100))
     for line in range(1, 8):
         problems.add(BROKEN, "f", line, "bad")
-    problems.add_all(DUPLICATE, 50, (("g", line, "again") for line in range(1, 51)))
+    problems.add_all(DUPLICATE, "g", 50, ((line, "again") for line in range(1, 51)))
     problems.add(DUPLICATE, "h", 0, "late")
     assert problems.counts == {BROKEN: 7, DUPLICATE: 51}
     assert problems.examples == {
         BROKEN: [f"f:{line}: bad" for line in range(1, 6)],
         DUPLICATE: [f"g:{line}: again" for line in range(1, 6)],
     }
-    assert problems.bad_share() == 0.07
-    assert Problems().bad_share() == 0
+    assert problems.worst() == ("", 7, 100)
+    assert Problems().worst() == ("", 0, 0)
 
 
 def test_assemble_drops_doubles_counts_bare_items_and_finds_pictures(tmp_path: Path) -> None:
@@ -96,4 +97,27 @@ def test_without_time_a_repeat_is_an_event_and_the_row_number_is_the_time(tmp_pa
     frame = pd.DataFrame({"user_id": ["u", "u"], "item_id": ["i", "i"], "line": [1, 2]})
     raw = assemble(tmp_path, {"a": frame, "b": frame}, {}, Problems(), timed=False)
     assert events(raw) == [("u", "i", 0), ("u", "i", 1), ("u", "i", 2), ("u", "i", 3)]
-    assert raw.problems.counts == {}
+    assert raw.problems.examples == {REPEATED: ["a:2: u i", "b:1: u i", "b:2: u i"]}
+
+
+def test_good_files_do_not_hide_a_broken_one() -> None:
+    problems = Problems()
+    for file, lines, broken in (("meta.json", 12_000, 0), ("reviews.json", 270, 90), ("short.json", 2, 2)):
+        problems.read[file] += lines
+        problems.add_all(BROKEN, file, broken, [])
+    assert problems.worst() == ("reviews.json", 90, 270)
+    assert (problems.lines, problems.counts) == (12_272, {BROKEN: 92})
+
+
+def test_short_files_share_one_share() -> None:
+    problems = Problems()
+    for file in ("a", "b"):
+        problems.read[file] += 99
+    problems.add(BROKEN, "a", 1, "x")
+    assert problems.worst() == ("", 1, 198)
+
+
+def test_repeats_without_time_stay_and_are_counted(tmp_path: Path) -> None:
+    raw = find_reader(write(tmp_path, {"a.csv": "user,item\nu,i\nu,j\nu,i\n"})).read(tmp_path)
+    assert events(raw) == [("u", "i", 0), ("u", "j", 1), ("u", "i", 2)]
+    assert raw.problems.examples == {REPEATED: ["a.csv:4: u i"]}

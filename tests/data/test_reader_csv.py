@@ -6,7 +6,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import GENERIC, find_reader
-from solid.data.readers.base import BARE, UNKNOWN
+from solid.data.readers.base import BARE, REPEATED, UNKNOWN
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "|"])
@@ -32,6 +32,7 @@ def test_metadata_lies_beside_and_strange_columns_are_named(tmp_path: Path) -> N
     assert items(raw) == [("1", "A", "A. x y. long", "x", ""), ("2", "", "", "", "")]
     assert raw.problems.examples == {
         UNKNOWN: ["train.csv:1: column 'mood'", "shelf.csv:1: column 'price'"], BARE: ["train.csv:3: 2"],
+        REPEATED: ["train.csv:4: u 1"],
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from reading import events, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BROKEN
+from solid.data.readers.base import BROKEN, REPEATED
 from solid.errors import DataError
 
 
@@ -23,7 +23,10 @@ def test_douban_takes_the_order_of_the_file_for_time(tmp_path: Path) -> None:
     assert events(raw) == [
         ("1", "30", 0), ("2", "30", 1), ("1", "10", 2), ("1", "20", 3), ("2", "20", 4), ("1", "30", 5),
     ]  # fmt: skip
-    assert raw.problems.examples == {BROKEN: ["ratings.dat:6: not 3 fields: 'x'", "ratings.dat:7: no item"]}
+    assert raw.problems.examples == {
+        BROKEN: ["ratings.dat:6: not 3 fields: 'x'", "ratings.dat:7: no item"],
+        REPEATED: ["ratings.dat:8: 1 30"],
+    }
     assert (raw.timed, raw.filtered, raw.problems.lines) == (False, False, 8)
 
 

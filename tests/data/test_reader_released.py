@@ -84,7 +84,7 @@ def test_rows_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
     test = "u;5;2,3,4;2,3,4;1\nw;5;0,0,0;1,0,0;1\nu;6;0,0,0;3,4,0;1\n"
     raw = find_reader(write(tmp_path, {"train.txt": train, "test.txt": test})).read(tmp_path)
     assert rebuilt(events(raw))["u"] == [1, 2, 3, 4, 5, 6]
-    wrong = ("train.txt:3", "test.txt:3", "train.txt:4")
+    wrong = ("train.txt:3", "train.txt:4", "test.txt:3")
     assert raw.problems.examples == {BROKEN: [f"{place}: click_seq contradicts the rows before" for place in wrong]}
 
 

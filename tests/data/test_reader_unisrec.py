@@ -143,3 +143,13 @@ def test_instruments(real_data: Path) -> None:
     assert (raw.interactions["user_id"].nunique(), len(raw.items), len(raw.interactions)) == (17_112, 6250, 136_226)
     assert events(raw)[0] == ("A3LXYBBLOOEOMQ", "B002SQJL9U", 0)
     assert raw.problems.counts == {}
+
+
+def test_whole_sequences_with_anything_but_ids_are_broken(tmp_path: Path) -> None:
+    sequences = (
+        '{"0": [1, "2"], "1": [null], "2": [true], "3": [""], "4": [1.5], "5": ["\\ud800"], "6": [[1]], "7": []}'
+    )
+    raw = find_reader(write(tmp_path, {"S.inter.json": sequences})).read(tmp_path)
+    assert events(raw) == [("0", "1", 0), ("0", "2", 1)]
+    assert raw.problems.counts == {BROKEN: 7}
+    assert raw.problems.examples[BROKEN][0] == "S.inter.json: user 1 has no list of items"

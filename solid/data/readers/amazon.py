@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -29,6 +29,7 @@ USER, ITEM = ("user_id", "reviewerID"), ("parent_asin", "asin")
 LOOK = 20  # first lines in which a record is sought
 TAG = re.compile(r"<[^>]*>")
 SPACE = re.compile(r"\s+")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Amazon(Reader):
@@ -125,13 +126,18 @@ def _first_path(categories: Any) -> Any:
 def _words(value: Any) -> list[str]:
     """The texts in a string or a list of strings, without markup; anything else has none."""
     parts = value if isinstance(value, list) else [value]
-    cleaned = (SPACE.sub(" ", TAG.sub(" ", html.unescape(part))).strip() for part in parts if isinstance(part, str))
+    cleaned = (SPACE.sub(" ", TAG.sub(" ", html.unescape(part))).strip() for part in parts if _is_text(part))
     return [part for part in cleaned if part]
 
 
 def _first(record: dict[str, Any], fields: tuple[str, ...]) -> str:
     """The value of the first of the fields that holds a text, "" if none does."""
-    return next((value for field in fields if isinstance(value := record.get(field), str) and value), "")
+    return next((value for field in fields if _is_text(value := record.get(field))), "")
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is a string with something in it and without half a surrogate pair, which JSON allows and no table."""
+    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
 
 
 def _milliseconds(record: dict[str, Any]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,37 +18,54 @@ from solid.errors import DataError
 BROKEN = "broken_lines"
 UNKNOWN = "unknown_fields"
 DUPLICATE = "duplicate_rows"
+REPEATED = "repeats_kept"
 BARE = "items_without_metadata"
 
 ITEM_COLUMNS = ("item_id", "title", "text", "category", "image")
 _FRACTIONAL = 2**43  # seconds and milliseconds lie below; beyond, a fraction says nothing
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 EXAMPLES = 5
+FEWEST_LINES = 100  # a file with fewer has no share of its own: one broken line would be too many
 
 
 @dataclass
 class Problems:
     """What was wrong with a source: counts per kind and the first few places of each."""
 
-    lines: int = 0
+    read: Counter[str] = field(default_factory=Counter)  # lines by file
+    broken: Counter[str] = field(default_factory=Counter)  # those of them that are broken
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, file: str, line: int, what: str) -> None:
         """Count one problem of a kind; lines count from 1, and 0 stands for a file without lines."""
-        self.add_all(kind, 1, [(file, line, what)])
+        self.add_all(kind, file, 1, [(line, what)])
 
-    def add_all(self, kind: str, count: int, places: Iterable[tuple[str, int, str]]) -> None:
-        """Count many problems of a kind; only as many places (file, line, what) are taken as will be shown."""
+    def add_all(self, kind: str, file: str, count: int, places: Iterable[tuple[int, str]]) -> None:
+        """Count many problems of a kind in a file; only as many places (line, what) are taken as will be shown."""
         if count:
+            if kind == BROKEN:
+                self.broken[file] += count
             self.counts[kind] = self.counts.get(kind, 0) + count
             shown = self.examples.setdefault(kind, [])
-            for file, line, what in islice(places, EXAMPLES - len(shown)):
-                shown.append(f"{file}:{line}: {what}" if line else f"{file}: {what}")
+            for line, what in islice(places, EXAMPLES - len(shown)):
+                place = f"{file}:{line}: {what}" if line else f"{file}: {what}"
+                shown.append(place.encode("utf-8", "backslashreplace").decode("utf-8"))  # for half surrogate pairs
 
-    def bad_share(self) -> float:
-        """The share of all lines read that are broken; other problems are reported but cost no line of input."""
-        return self.counts.get(BROKEN, 0) / max(self.lines, 1)
+    @property
+    def lines(self) -> int:
+        """Lines read in all files."""
+        return self.read.total()
+
+    def worst(self) -> tuple[str, int, int]:
+        """Where the share of broken lines is largest: a file, or "" for all together, its broken lines and its lines.
+
+        A file of some length counts by itself, so that good files do not hide a bad one. Other problems than broken
+        lines are reported but cost no line of input.
+        """
+        shares = [("", self.broken.total(), self.lines)]
+        shares += [(file, self.broken[file], lines) for file, lines in self.read.items() if lines >= FEWEST_LINES]
+        return max(shares, key=lambda share: share[1] / max(share[2], 1))
 
 
 @dataclass
@@ -126,9 +144,9 @@ def assemble(
 ) -> RawData:
     """Join the parsed files into ``RawData``.
 
-    Rows with the same user, item and time are dropped after the first and counted (in a source without time a repeat
-    is a second event, so all stay); so are second metadata rows of an item. Pictures are files named after the item in
-    a folder ``images/``, whatever the format.
+    Rows with the same user, item and time are dropped after the first and counted; so are second metadata rows of an
+    item. In a source without time a repeat is a second event, so all stay; those outside of sequences are counted.
+    Pictures are files named after the item in a folder ``images/``, whatever the format.
 
     Args:
         folder: the folder read.
@@ -151,6 +169,10 @@ def assemble(
         interactions = _distinct(interactions, ["user_id", "item_id", "timestamp"], problems)
     else:
         interactions["timestamp"] = np.arange(len(interactions), dtype=np.int64)
+        if not filtered:  # sequences tell of a repeat on purpose, rows may be doubled by mistake
+            _count(
+                problems, REPEATED, interactions[interactions.duplicated(["user_id", "item_id"])], "user_id", "item_id"
+            )
 
     first = interactions.drop_duplicates("item_id")
     items = first[["item_id"]].reset_index(drop=True)
@@ -189,8 +211,9 @@ def _distinct(rows: pd.DataFrame, key: list[str], problems: Problems) -> pd.Data
 
 
 def _count(problems: Problems, kind: str, rows: pd.DataFrame, *columns: str) -> None:
-    places = rows[["file", "line", *columns]].itertuples(index=False, name=None)
-    problems.add_all(kind, len(rows), ((str(file), int(line), " ".join(map(str, ids))) for file, line, *ids in places))
+    for file, part in rows.groupby("file", observed=True):
+        places = part[["line", *columns]].itertuples(index=False, name=None)
+        problems.add_all(kind, str(file), len(part), ((int(line), " ".join(map(str, ids))) for line, *ids in places))
 
 
 def _pictures(folder: Path) -> dict[str, str]:

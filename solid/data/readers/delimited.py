@@ -101,14 +101,14 @@ def read_delimited(
     shift = np.cumsum([0] + [len(lines) - 1 for lines in lost])
     frame["line"] = rows + shift[np.searchsorted(numbers, rows)]
     places = (
-        (name, int(first) + offset, f"not {len(columns)} fields: {line[:80]!r}")
+        (int(first) + offset, f"not {len(columns)} fields: {line[:80]!r}")
         for first, lines in zip(numbers + shift[:-1], lost, strict=True)
         for offset, line in enumerate(lines)
     )
     count = len(broken) + int(shift[-1])
-    problems.add_all(BROKEN, count, places)
+    problems.add_all(BROKEN, name, count, places)
     frame = frame[(frame[list(columns)] != "").any(axis=1)]
-    problems.lines += len(frame) + count
+    problems.read[name] += len(frame) + count
     if not repaired:
         return frame.reset_index(drop=True)
     garbled = frame[list(columns)].apply(lambda column: column.str.contains("\ufffd", regex=False)).any(axis=1)
@@ -129,7 +129,7 @@ def parse_events(frame: pd.DataFrame, name: str, problems: Problems, *, timed: b
 def drop_broken(frame: pd.DataFrame, broken: pd.Series[bool], name: str, problems: Problems, what: str) -> pd.DataFrame:
     """The frame without the broken rows, which are counted."""
     lines = frame.loc[broken, "line"]
-    problems.add_all(BROKEN, len(lines), ((name, int(line), what) for line in lines))
+    problems.add_all(BROKEN, name, len(lines), ((int(line), what) for line in lines))
     return frame[~broken].reset_index(drop=True)
 
 

@@ -50,10 +50,12 @@ def parse_record(line: str) -> dict[str, Any]:
     """
     try:
         record = ast.literal_eval(line) if line.lstrip().startswith("{'") else json.loads(line)
-    except (SyntaxError, RecursionError, MemoryError) as error:
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(str(error)) from None
     if not isinstance(record, dict):
         raise ValueError("not an object")
+    if not all(isinstance(field, str) for field in record):
+        raise ValueError("a field whose name is not text")
     return record
 
 
@@ -63,7 +65,7 @@ def json_lines(path: Path, name: str, problems: Problems) -> Iterator[tuple[int,
         for number, line in enumerate(progress(file, f"read {name}", "line"), start=1):
             if line.isspace():
                 continue
-            problems.lines += 1
+            problems.read[name] += 1
             try:
                 yield number, parse_record(line.decode("utf-8-sig"))
             except ValueError as error:

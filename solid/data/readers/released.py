@@ -87,8 +87,9 @@ def _events(rows: pd.DataFrame, length: int, problems: Problems) -> pd.DataFrame
     expected = np.minimum(place - start, length)
     told = chain[np.minimum((place - expected)[:, None] + column, len(chain) - 1)]
     wrong = (windows != np.where(column < expected[:, None], told, 0)).any(axis=1)
-    places = rows.loc[wrong, ["file", "line"]].itertuples(index=False, name=None)
-    problems.add_all(BROKEN, int(wrong.sum()), ((*place, "click_seq contradicts the rows before") for place in places))
+    for file, lines in rows[wrong].groupby("file", sort=False)["line"]:
+        places = ((int(line), "click_seq contradicts the rows before") for line in lines)
+        problems.add_all(BROKEN, str(file), len(lines), places)
 
     chained = rows.iloc[np.repeat(np.arange(len(rows)), size)]
     return chained[["user_id", "file", "line"]].assign(item_id=chain.astype(str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from solid.errors import DataError
 SEQUENCES, WHOLE = ".test.inter", ".inter.json"
 ROW = ["user_id", "item_id_list", "item_id"]
 ITEM_MAPS, USER_MAPS = (".item2index", ".item2id"), (".user2index", ".user2id")
+ID = re.compile(r"[^\ud800-\udfff]+")  # half a surrogate pair, which JSON allows, is no text
 VECTORS = {"text": ".feat1CLS", "image": ".feat3CLS"}
 
 
@@ -114,13 +116,21 @@ def _whole_sequences(path: Path, name: str, problems: Problems) -> pd.DataFrame:
         raise DataError(f"{path}: not valid JSON ({error}); fetch it again") from None
     if not isinstance(sequences, dict):
         raise DataError(f"{path}: expected an object of users and their item lists")
-    problems.lines += len(sequences)
-    good = {user: items for user, items in sequences.items() if isinstance(items, list) and items}
+    problems.read[name] += len(sequences)
+    good = {
+        user: items
+        for user, items in sequences.items()
+        if _is_id(user) and isinstance(items, list) and items and all(map(_is_id, items))
+    }
     for user in (user for user in sequences if user not in good):
         problems.add(BROKEN, name, 0, f"user {user} has no list of items")
     users = np.repeat(np.array(list(good), dtype=object), [len(items) for items in good.values()])
     items = [str(item) for sequence in good.values() for item in sequence]
     return pd.DataFrame({"user_id": pd.array(users, dtype="str"), "item_id": pd.array(items, dtype="str"), "line": 0})
+
+
+def _is_id(item: object) -> bool:
+    return type(item) is int or (isinstance(item, str) and bool(ID.fullmatch(item)))
 
 
 def _index_map(path: Path, name: str, problems: Problems) -> dict[str, str]:
