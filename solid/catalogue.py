@@ -50,12 +50,13 @@ class Catalogue:
 
     def numbers(self, item_ids: list[str]) -> Ints:
         """The model's numbers of original item ids, 0 for those it does not know."""
-        found: Ints = self._index.get_indexer(pd.Index(item_ids, dtype="str")).astype(np.int64)
+        found: Ints = self._index.get_indexer(pd.Index(item_ids, dtype=object)).astype(np.int64)
         return found + 1
 
     @cached_property
     def _index(self) -> pd.Index[Any]:
-        index: pd.Index[Any] = pd.Index(self.items["item_id"])
+        # Objects, for the str type of pandas refuses what is not valid Unicode; here it is only unknown.
+        index: pd.Index[Any] = pd.Index(self.items["item_id"], dtype=object)
         return index
 
     def histories(self, numbers: Ints, starts: Ints, ends: Ints) -> Tensor:

@@ -173,10 +173,15 @@ def _fingerprint(model: Path, digest: str, settings: Settings) -> str:
 
 
 def _interrupted(client: Any, name: str, fingerprint: str) -> Any:
-    """The version that an interrupted registration of the same fingerprint left; the next try goes on with it."""
-    versions = [v for v in client.search_model_versions(f"name='{name}'") if v.tags.get("fingerprint") == fingerprint]
+    """The newest version, if an interrupted registration of the same fingerprint left it; the next try goes on with it.
+
+    One that was overtaken stays as it is: its verdict is about a champion that may be champion no more.
+    """
+    versions = client.search_model_versions(f"name='{name}'")
     newest = max(versions, key=lambda version: int(version.version), default=None)
-    return None if newest is None or _DONE in newest.tags else newest
+    if newest is None or _DONE in newest.tags or newest.tags.get("fingerprint") != fingerprint:
+        return None
+    return newest
 
 
 def _champion(client: Any, name: str) -> str | None:

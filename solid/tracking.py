@@ -31,6 +31,7 @@ _DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _SQLITE = "sqlite:///"
+_REMEDY = "Check MLFLOW_TRACKING_URI; training alone can go without MLflow, with SOLID_TRACKING=off."
 # MLflow's limits.
 _PARAMS_A_BATCH, _METRICS_A_BATCH, _PARAM_LENGTH = 100, 1000, 6000
 
@@ -119,8 +120,8 @@ def track(name: str, params: Mapping[str, Any], dataset: DatasetInfo, run_id: st
     if not tracking_is_on():
         yield Run()
         return
-    client = connect()
     with clear_errors():
+        client = connect()
         run = _MlflowRun(client, _open(client, name, _texts(params), dataset, run_id))
     try:
         yield run
@@ -144,40 +145,55 @@ def connect() -> Any:
     """Point MLflow at the store and return a client of it; nothing is sent yet.
 
     Raises:
-        SolidError: the store is a sqlite file and only mlflow-skinny is installed.
+        SolidError: the store is a sqlite file, and only mlflow-skinny is installed or its folder cannot be made.
     """
     for variable, value in _DEFAULTS.items():
         os.environ.setdefault(variable, value)
     import mlflow  # reads some of the variables as it is imported
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+    uri = _store()
     if uri.startswith(_SQLITE):
         if find_spec("sqlalchemy") is None:
             raise SolidError(
                 f"MLflow at {uri}: mlflow-skinny cannot read sqlite; install 'solid-rec[local]', name a server with "
                 "MLFLOW_TRACKING_URI, or set SOLID_TRACKING=off"
             )
-        Path(uri.removeprefix(_SQLITE)).resolve().parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(uri.removeprefix(_SQLITE)).resolve().parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SolidError(f"MLflow at {uri}: {error}\n{_REMEDY}") from error
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient()
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn MLflow's errors into one line that says where and what to do."""
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
+    """Turn errors of MLflow and of its database into one line that says where and what to do."""
     try:
         yield
-    except MlflowException as error:
-        uri = mlflow.get_tracking_uri()
+    except Exception as error:
+        if not isinstance(error, _store_errors()):
+            raise
+        uri = _store()
         user, at, _ = urlsplit(uri).netloc.rpartition("@")
         message = f"MLflow at {uri}: {str(error).partition(chr(10))[0]}".replace(user + at, "")  # no password in a log
-        raise SolidError(
-            f"{message}\nCheck MLFLOW_TRACKING_URI; training alone can go without MLflow, with SOLID_TRACKING=off."
-        ) from error
+        raise SolidError(f"{message}\n{_REMEDY}") from error
+
+
+def _store() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{Path('mlflow.db').resolve()}"
+
+
+def _store_errors() -> tuple[type[Exception], ...]:
+    """Imported when needed: connect sets variables that MLflow reads as it is imported; skinny has no SQLAlchemy."""
+    from mlflow.exceptions import MlflowException
+
+    if find_spec("sqlalchemy") is None:
+        return (MlflowException,)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError)
 
 
 def git_sha() -> str | None:

@@ -293,6 +293,12 @@ def test_serving_ignores_unknown_ids_and_says_so(served: Any, caplog: pytest.Log
     assert "ignored 2 unknown item ids, such as 'x'" in caplog.text
 
 
+def test_an_id_that_is_not_unicode_is_unknown(served: Any) -> None:
+    odd, known = served.predict(None, [["\ud800", "i1"], ["i1"]], {"k": 4})
+    assert odd["unknown"] == ["\ud800"]
+    assert odd["items"] == known["items"]
+
+
 def test_serving_gives_the_same_in_parts(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import solid.serving
 
@@ -393,3 +399,21 @@ def test_an_interrupted_registration_goes_on_with_its_version(
     assert len(client.search_model_versions(f"name='{name}'")) == 1
     register(settings, prepared, {"weak": weak}, None, tmp_path / "again")
     assert len(client.search_model_versions(f"name='{name}'")) == 2, "a registration that ended is not gone on with"
+
+
+def test_an_interrupted_registration_that_was_overtaken_cannot_take_the_champion(
+    store: str, prepared: Path, weak: Path, strong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": "overtaken"}})
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("mlflow.MlflowClient.set_registered_model_alias", killed)
+        register(settings, prepared, {"weak": weak}, None, tmp_path / "out")
+    register(settings, prepared, {"strong": strong}, None, tmp_path / "strong")
+    register(settings, prepared, {"weak": weak}, None, tmp_path / "out")
+    written = read_json(tmp_path / "out" / "registration.json")
+    assert (written["version"], written["aliases"]) == ("3", ["challenger"])
+    assert written["champion"] == {"before": "2", "after": "2"}

@@ -170,6 +170,25 @@ def test_an_unreachable_server_is_named_without_its_password(monkeypatch: pytest
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("foo://me:secret@host", "MLflow at foo://host: "),
+        ("sqlite:///{here}/junk.db", "file is not a database"),
+        ("sqlite:///{here}/junk.db/x.db", "Not a directory|File exists"),
+    ],
+)
+def test_a_store_that_cannot_be_is_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str, says: str
+) -> None:
+    (tmp_path / "junk.db").write_text("no database " * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(here=tmp_path))
+    with pytest.raises(SolidError, match=says) as caught, track("x", {}, DATA):
+        pass
+    assert "SOLID_TRACKING=off" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_sqlite_store_needs_more_than_skinny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("solid.tracking.find_spec", lambda name: None)
     with pytest.raises(SolidError, match="mlflow-skinny cannot read sqlite; install 'solid-rec"), track("x", {}, DATA):
