@@ -72,7 +72,8 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
         verdict = _verdict(name, before, model, measured, dataset, settings)
         if evaluation is not None:
             run.artifacts(evaluation, "evaluation")
-        summary = measured.summarise()
+        # Logits differ in their last bits between runs; six digits of a mean do not.
+        summary = {metric: round(value, 6) for metric, value in measured.summarise().items()}
         tags = {
             "backbone": config.model.backbone,
             "head": config.head,
