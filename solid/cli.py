@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from solid import __version__
 from solid.errors import SolidError
 
+if TYPE_CHECKING:
+    from solid.config import Settings
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 INPUT = click.Path(file_okay=False, exists=True, path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
+# Numerical libraries choose their kernels by processor, and kernels differ in last bits that a training makes grow.
+# AVX2 is what all x86 servers have, and no slower at these sizes; the libraries read this as they are imported.
+SAME_ON_EVERY_PROCESSOR = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}
 
 
 class _Commands(click.Group):
@@ -38,6 +50,8 @@ def main() -> None:
 
     The steps run in the order of this list; each reads files and writes files. `dvc repro` calls them all.
     """
+    for variable, value in SAME_ON_EVERY_PROCESSOR.items():
+        os.environ.setdefault(variable, value)
     # Asked to stop (by a container engine, by Kubernetes), clean up as for Ctrl-C.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
@@ -107,19 +121,31 @@ def features(raw: Path, prepared: Path, out: Path, params: Path | None, override
 @main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the trained model.")
-@click.option("--head", type=click.Choice(["static", "duet", "solid"]), required=True, help="Kind of model.")
-@click.option("--ids", type=click.Choice(["item", "semantic"]), default="item", show_default=True,
-              help="What static and duet models read; solid always reads both.")  # fmt: skip
-@click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or --head solid).")
-@click.option("--semantic-model", type=INPUT, help="Trained duet on classes, from which solid starts.")
+@click.option(
+    "--head",
+    type=click.Choice(["static", "finetune", "duet", "apg", "solid"]),
+    required=True,
+    help="Where the adaptive weights come from.",
+)
+@click.option("--ids", type=click.Choice(["item", "semantic", "both"]),
+              help="What an item's embedding is: the item's own, its class's, or the sum of both  "
+              "[default: item; for solid fusion.ids]")  # fmt: skip
+@click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or both, or --head solid).")
+@click.option("--semantic-model", type=INPUT, help="Trained duet or apg on classes, from which solid starts.")
 @settings_options
 def train(**options: Any) -> None:
-    """Train one model: a baseline, the item or semantic model, or SOLID."""
+    """Train one model: a baseline, the item or semantic model, or SOLID.
+
+    Any head goes with any backbone (model.backbone). Heads: static, one set of weights for everybody; finetune, static
+    weights adapted to each user's history by gradient steps; duet and apg, weights generated from the history, of full
+    and of low rank; solid, a semantic branch and a bounded item branch of fusion.generator.
+    """
     from solid.config import load_settings
     from solid.training import train as run
 
     settings = load_settings(options.pop("params"), options.pop("overrides"))
-    run(settings=settings, **options)
+    ids = options.pop("ids") or (settings.fusion.ids if options["head"] == "solid" else "item")
+    run(settings=settings, ids=ids, **options)
 
 
 @main.command()
@@ -148,12 +174,16 @@ def assign(params: Path | None, overrides: tuple[str, ...], **options: Any) -> N
     run(settings=load_settings(params, overrides).semantics, **options)
 
 
-def _models(patterns: tuple[str, ...], modalities: tuple[str, ...]) -> dict[str, Path]:
-    """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings."""
+def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
+    """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings, {baseline} likewise."""
     models: dict[str, Path] = {}
     for pattern in patterns:
-        for modality in modalities if "{modality}" in pattern else [""]:
-            name, equals, folder = pattern.replace("{modality}", modality).partition("=")
+        each = {"{modality}": settings.semantics.modalities, "{baseline}": settings.evaluation.baselines}
+        written = [pattern]
+        for mark, values in each.items():
+            written = [text.replace(mark, value) for text in written for value in (values if mark in text else [""])]
+        for text in written:
+            name, equals, folder = text.partition("=")
             if not (name and equals and Path(folder).is_dir()):
                 raise click.UsageError(
                     f"--model {pattern}: no folder {folder!r}; write it as NAME=FOLDER of a trained model"
@@ -167,8 +197,8 @@ def _models(patterns: tuple[str, ...], modalities: tuple[str, ...]) -> dict[str,
 @main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
-              help="A trained model and its name in the table, the baseline first; {modality} stands for each modality "
-              "of the settings.")  # fmt: skip
+              help="A trained model and its name in the table, the baseline first; {modality} and {baseline} stand for "
+              "each of semantics.modalities and evaluation.baselines.")  # fmt: skip
 @click.option("--features", type=INPUT, help="Output of features: for the map of the semantic space.")
 @click.option("--embeddings", type=INPUT, help="Output of embed: likewise.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for metrics, per-user values and report.html.")
@@ -179,7 +209,7 @@ def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
     from solid.evaluation.evaluate import evaluate as run
 
     settings = load_settings(params, overrides)
-    click.echo(run(models=_models(models, settings.semantics.modalities), settings=settings.evaluation, **options))
+    click.echo(run(models=_models(models, settings), settings=settings.evaluation, **options))
 
 
 @main.command()
@@ -195,7 +225,7 @@ def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
     from solid.registry import register as run
 
     settings = load_settings(params, overrides)
-    click.echo(run(models=_models(models, settings.semantics.modalities), settings=settings, **options))
+    click.echo(run(models=_models(models, settings), settings=settings, **options))
 
 
 @main.command()

@@ -13,6 +13,8 @@ from solid.errors import SettingsError
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+Head = Literal["static", "finetune", "duet", "apg", "solid"]
+Ids = Literal["item", "semantic", "both"]
 
 
 class Section(BaseModel):
@@ -75,11 +77,12 @@ class SemanticsSettings(Section):
 class ModelSettings(Section):
     """The recommender that every head shares."""
 
-    backbone: Literal["sasrec"] = "sasrec"
+    backbone: Literal["sasrec", "gru4rec", "bert4rec", "din"] = "sasrec"
     dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
     length: int = Field(10, ge=1, description="history length L")
-    attention_heads: int = Field(4, ge=1, description="attention heads; they divide dim")
+    attention_heads: int = Field(4, ge=1, description="attention heads of sasrec and bert4rec; they divide dim")
     dropout: float = Field(0.2, ge=0, lt=1)
+    cloze: float = Field(0.2, ge=0, lt=1, description="share of history positions that bert4rec hides in training")
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> Self:
@@ -98,6 +101,11 @@ class TrainingSettings(Section):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
+    selection: Literal["valid", "test"] = Field(
+        "valid",
+        description="users' events that pick the epoch; test: the released protocol, which trains on the validation "
+        "events and picks on the test events, only for comparison with published rows",
+    )
     seed: int = Field(0, ge=0, lt=2**32)
     threads: int = Field(
         1, ge=1, description="CPU threads; one gives the same bytes anywhere, and small batches gain nothing from more"
@@ -105,20 +113,54 @@ class TrainingSettings(Section):
     device: str = Field("auto", description="auto | cpu | cuda | cuda:N")
 
 
+class FinetuneSettings(Section):
+    """Head finetune: a static model that is adapted to each user's own history before it scores."""
+
+    steps: int = Field(3, ge=1, description="gradient steps a user")
+    rate: float = Field(0.1, gt=0, description="learning rate of a step")
+
+
+class ApgSettings(Section):
+    """Head apg: low-rank generated layers (method section 2)."""
+
+    rank: int = Field(16, ge=1, description="K, rows and columns of the generated core; at most the layer's width")
+    expansion: int = Field(
+        0, ge=0, description="inner width of over-parameterised U and V, folded after training; 0: not used"
+    )
+
+    @model_validator(mode="after")
+    def _expansion_is_wider(self) -> Self:
+        if 0 < self.expansion < self.rank:
+            raise ValueError(f"expansion must be 0 or at least rank, but {self.expansion} < {self.rank}")
+        return self
+
+
 class FusionSettings(Section):
     """SOLID's own: how item and semantic branch meet, and the codebook (method section 3)."""
 
+    generator: Literal["duet", "apg"] = Field(
+        "duet", description="what generates the weights: of SOLID, of the item model and of the semantic model"
+    )
+    ids: Literal["item", "both"] = Field(
+        "both", description="an item's embedding in history and target: E[i] (the paper), or E[i] + E_c[class of i]"
+    )
+    branches: Literal["both", "semantic", "item"] = Field(
+        "both", description="ablation: semantic is SPG alone, item is DUET (or APG) with the codebook"
+    )
     bound: Literal["clip", "tanh", "none"] = Field("tanh", description="form of the bound on the item branch")
     t: float = Field(0.01, gt=0, description="scale of the bound")
     alignment: float = Field(0.1, ge=0, description="lambda, weight of the alignment loss")
-    codebook: Literal["none", "frozen", "loss", "ema"] = Field(
-        "ema", description="how the codebook learns; none: no SCL"
+    codebook: Literal["none", "vae", "frozen", "loss", "ema"] = Field(
+        "ema", description="how the codebook learns; vae: a variational autoencoder in its place; none: no SCL"
     )
 
 
 class EvaluationSettings(Section):
     """What is measured and compared."""
 
+    baselines: tuple[Literal["static", "finetune", "duet", "apg"], ...] = Field(
+        ("static",), min_length=1, description="heads trained on items to compare with, the first is the baseline"
+    )
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
     seed: int = Field(0, ge=0, lt=2**32)
@@ -143,6 +185,8 @@ class Settings(Section):
     semantics: SemanticsSettings = SemanticsSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    apg: ApgSettings = ApgSettings()
     fusion: FusionSettings = FusionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     registry: RegistrySettings = RegistrySettings()

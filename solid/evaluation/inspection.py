@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
 from solid.models import Recommender
-from solid.models.heads import SolidHead
-from solid.models.layers import mask_of
+from solid.models.codebook import Codebook
 from solid.semantics import item_vectors
 
 Ints = NDArray[np.int64]
@@ -88,16 +87,16 @@ class CodebookUse:
 @torch.inference_mode()
 def codebook_use(model: Recommender, dataset: Dataset, batch_size: int) -> CodebookUse | None:
     """Count the nearest codes over the real positions of the test histories; None without a codebook."""
-    if not isinstance(model.head, SolidHead) or model.head.codebook is None:
+    codebook = getattr(model.head, "codebook", None)
+    if not isinstance(codebook, Codebook):
         return None
-    codebook = model.head.codebook
     counts = torch.zeros(len(codebook.codes), dtype=torch.long)
     events = dataset.sequences.targets("test")
     for start in range(0, len(events), batch_size):
         windows = dataset.sequences.windows(events[start : start + batch_size], model.config.model.length)
         items = torch.from_numpy(windows)
-        hidden = model.history(model.reads[items])[mask_of(items)]
-        counts += torch.bincount(codebook.nearest(hidden), minlength=len(counts))
+        user = model.read(items)
+        counts += torch.bincount(codebook.nearest(user.hidden_BLD[user.real_BL]), minlength=len(counts))
     return CodebookUse(np.sort(counts.numpy())[::-1])
 
 
@@ -158,6 +157,4 @@ def titles_of(dataset: Dataset) -> list[str]:
 
 
 def _classes_of(model: Recommender) -> Ints | None:
-    if isinstance(model.head, SolidHead):
-        return model.head.class_of_item.numpy()[1:]
-    return model.reads.numpy()[1:] if model.config.ids == "semantic" else None
+    return None if model.class_of_item is None else model.class_of_item.numpy()[1:]

@@ -29,10 +29,15 @@ class Coded:
     """The decoded codes that take the place of the hidden states."""
     code_BLD: Tensor
     """The nearest codes themselves, without gradient: the target of the alignment loss."""
-    nearest_BL: Tensor
-    """Index of the nearest code."""
+    nearest_BL: Tensor | None
+    """Index of the nearest code, where there are codes."""
     loss: Tensor
-    """Codebook and commitment terms over real positions; 0 while nothing learns from them."""
+    """The codebook's own terms over real positions; 0 while nothing learns from them."""
+
+
+def decoder(dim: int) -> nn.Sequential:
+    """From a code back to a hidden state."""
+    return nn.Sequential(nn.Linear(dim, 64), nn.LeakyReLU(0.1), nn.Linear(64, dim))
 
 
 class Codebook(nn.Module):
@@ -41,6 +46,7 @@ class Codebook(nn.Module):
     codes: Tensor
     count: Tensor
     total: Tensor
+    used: Tensor
 
     def __init__(self, n_codes: int, dim: int, learning: Literal["frozen", "loss", "ema"]) -> None:
         super().__init__()
@@ -53,7 +59,8 @@ class Codebook(nn.Module):
         if learning == "ema":
             self.register_buffer("count", torch.ones(n_codes))
             self.register_buffer("total", start.clone())
-        self.decode = nn.Sequential(nn.Linear(dim, 64), nn.LeakyReLU(0.1), nn.Linear(64, dim))
+        self.register_buffer("used", torch.zeros(n_codes), persistent=False)
+        self.decode = decoder(dim)
 
     @torch.no_grad()
     def start_from(self, codes_KD: Tensor) -> None:
@@ -77,6 +84,8 @@ class Codebook(nn.Module):
         nearest_BL = self.nearest(hidden_BLD.flatten(0, 1)).view(mask_BL.shape)
         code_BLD = self.codes[nearest_BL]
         loss = hidden_BLD.new_zeros(())
+        if self.training:
+            self.used += torch.bincount(nearest_BL[mask_BL], minlength=len(self.codes))
         if self.training and self.learning != "frozen":
             hidden_RD, code_RD = hidden_BLD[mask_BL], code_BLD[mask_BL]
             loss = _COMMITMENT * functional.mse_loss(hidden_RD, code_RD.detach())
@@ -87,6 +96,12 @@ class Codebook(nn.Module):
         code_BLD = code_BLD.detach()
         straight_BLD = hidden_BLD + (code_BLD - hidden_BLD).detach()
         return Coded(self.decode(straight_BLD), code_BLD, nearest_BL, loss)
+
+    def take_use(self) -> float:
+        """The perplexity of the codes used in training since the last call: how many, were they used equally often."""
+        share = self.used / self.used.sum()
+        self.used.zero_()
+        return float(torch.exp(-torch.xlogy(share, share).sum()))
 
     @torch.no_grad()
     def _move(self, hidden_RD: Tensor, nearest_R: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The weight generator of DUET (Lv et al., WWW 2023): a history becomes the weights of the adaptive head.
+"""The weight generator: a history becomes the weights of the adaptive head (method section 2).
 
 Legend: B users, L history positions, D width.
 """
@@ -8,44 +8,46 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from solid.models.layers import MLP, AdaptiveLayers, last_real
-
-LAYERS = 2  # of the adaptive head, as in an MLP
+from solid.models.layers import MLP, FullRank, Generated, LowRank, last_real
 
 
 class WeightGenerator(nn.Module):
     """z = Linear-Tanh-Linear(GRU(h)[last]); per layer W = reshape(z A + a) and b = z B + beta (method section 2)."""
 
-    def __init__(self, dim: int, *, correction: bool = False) -> None:
+    def __init__(self, dim: int, layers: FullRank | LowRank, *, correction: bool = False) -> None:
         """Build with fresh weights.
 
         Args:
-            dim: D; the two generated layers are D x D.
-            correction: whether the layers are added to others: they then start near zero, so that a small bound
-                does not cut them off (in the released code it cuts over 99 % of the entries).
+            dim: D.
+            layers: what is generated: whole matrices (DUET) or cores (APG).
+            correction: whether the result is added to another generator's: it then starts near zero, so that a small
+                bound does not cut it off (in the released code it cuts over 99 % of the entries), and has no
+                shared factors of its own.
         """
         super().__init__()
         self.gru = nn.GRU(dim, dim, batch_first=True)
-        self.mlp = MLP(dim)
-        self.weights = nn.ModuleList(nn.Linear(dim, dim * dim) for _ in range(LAYERS))
-        self.biases = nn.ModuleList(nn.Linear(dim, dim) for _ in range(LAYERS))
-        # W starts as a Xavier-initialised matrix (its a) that z hardly changes (its A): anything larger saturates Tanh.
+        self.mlp = MLP(dim, dim, dim)
+        self.shapes = layers.shapes
+        self.weights = nn.ModuleList(nn.Linear(dim, rows * columns) for rows, columns in layers.shapes)
+        self.biases = nn.ModuleList(nn.Linear(dim, width) for width in layers.outputs)
+        # W starts as a matrix of Xavier's scale (its a) that z hardly changes (its A): anything larger saturates Tanh.
         # A correction starts without that matrix.
         scale = 0.01 if correction else 0.1
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for n, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             assert isinstance(weight, nn.Linear) and isinstance(bias, nn.Linear)
             nn.init.normal_(weight.weight, std=scale / dim)
             with torch.no_grad():
-                start = torch.zeros(dim, dim) if correction else nn.init.xavier_normal_(torch.empty(dim, dim))
+                start = torch.zeros(layers.shapes[n]) if correction else layers.start(n)
                 weight.bias.copy_(start.flatten())
             nn.init.normal_(bias.weight, std=scale / 10)
             nn.init.zeros_(bias.bias)
+        if not correction:
+            self.layers = layers
 
-    def forward(self, hidden_BLD: Tensor, ids_BL: Tensor) -> AdaptiveLayers:
-        """Generate one set of layers a user from hidden states [B, L, D] of right-padded histories."""
-        D = hidden_BLD.shape[2]
+    def forward(self, hidden_BLD: Tensor, ids_BL: Tensor) -> Generated:
+        """Generate what the layers need from hidden states [B, L, D] of right-padded histories."""
         z_BD = self.mlp(last_real(self.gru(hidden_BLD)[0], ids_BL))
-        return AdaptiveLayers(
-            weights=[weight(z_BD).view(-1, D, D) for weight in self.weights],
+        return Generated(
+            weights=[weight(z_BD).view(-1, *shape) for weight, shape in zip(self.weights, self.shapes, strict=True)],
             biases=[bias(z_BD) for bias in self.biases],
         )

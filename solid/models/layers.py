@@ -1,13 +1,14 @@
 """Building blocks that every model shares.
 
 Legend of shape suffixes: B users, L history positions, D width, C candidates, N items, K classes or codes,
-I and O inputs and outputs of a layer.
+n any number of rows a user, I and O inputs and outputs of a layer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 class MLP(nn.Sequential):
     """Linear-Tanh-Linear, the form of target transform, static head and generator input (method section 1)."""
 
-    def __init__(self, dim: int) -> None:
-        super().__init__(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, dim))
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
 
 
 class HistoryEncoder(nn.Module):
@@ -25,38 +26,133 @@ class HistoryEncoder(nn.Module):
 
     def __init__(self, n_ids: int, dim: int, length: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(n_ids + 1, dim, padding_idx=0)
+        self.embedding = embedding(n_ids, dim)
         self.position = nn.Parameter(torch.empty(length, dim))
         self.project = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
-        # Embeddings of unit expected norm: scores start in the linear range of the sigmoid.
-        nn.init.normal_(self.embedding.weight, std=dim**-0.5)
         nn.init.normal_(self.position, std=dim**-0.5)
-        with torch.no_grad():
-            self.embedding.weight[0].zero_()
 
     def forward(self, ids_BL: Tensor) -> Tensor:
         """Return hidden states [B, L, D]; padded positions hold values that callers mask."""
-        x_BLD = self.embedding(ids_BL) + self.position[: ids_BL.shape[1]]
-        hidden_BLD: Tensor = self.dropout(torch.tanh(self.project(x_BLD)))
-        return hidden_BLD
+        return self.hidden(self.embedding(ids_BL) + self.position[: ids_BL.shape[1]])
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Hidden states of embeddings to which their positions have been added."""
+        hidden: Tensor = self.dropout(torch.tanh(self.project(x)))
+        return hidden
+
+
+def embedding(n_ids: int, dim: int) -> nn.Embedding:
+    """A table [n_ids + 1, D] whose row 0, padding, is zero; rows of unit expected norm, so that scores start small."""
+    table = nn.Embedding(n_ids + 1, dim, padding_idx=0)
+    nn.init.normal_(table.weight, std=dim**-0.5)
+    with torch.no_grad():
+        table.weight[0].zero_()
+    return table
 
 
 @dataclass(frozen=True)
-class AdaptiveLayers:
-    """The weights of the adaptive head, one set a user: per layer W [B, I, O] and b [B, O]."""
+class Generated:
+    """What a weight generator makes of histories, per layer: a matrix [B, I, O] (or its core) and a bias [B, O]."""
 
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
 
-    def __call__(self, x_BD: Tensor) -> Tensor:
-        """Apply the layers with Tanh between them (method section 2)."""
-        last = len(self.weights) - 1
-        for n, (weight_BIO, bias_BO) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x_BD = torch.baddbmm(bias_BO.unsqueeze(1), x_BD.unsqueeze(1), weight_BIO).squeeze(1)
-            if n < last:
-                x_BD = torch.tanh(x_BD)
-        return x_BD
+
+@dataclass(frozen=True)
+class AdaptiveLayers:
+    """The adaptive head of each user: per layer the factors of its matrix, multiplied in turn, and a bias [B, O]."""
+
+    factors: Sequence[Sequence[Tensor]]
+    """[B, I, O] for a user's own factor, [I, O] for one that all users share."""
+    biases: Sequence[Tensor]
+
+    def __call__(self, x_BnI: Tensor) -> Tensor:
+        """Apply the layers to rows of each user, with Tanh between layers (method section 2)."""
+        last = len(self.factors) - 1
+        for layer, (factors, bias_BO) in enumerate(zip(self.factors, self.biases, strict=True)):
+            for factor in factors:
+                x_BnI = torch.matmul(x_BnI, factor)
+            x_BnI = x_BnI + bias_BO.unsqueeze(1)
+            if layer < last:
+                x_BnI = torch.tanh(x_BnI)
+        return x_BnI
+
+
+class FullRank(nn.Module):
+    """DUET's layers (Lv et al., WWW 2023): every entry of a layer's matrix is generated."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.shapes = list(pairwise(widths))
+        self.outputs = list(widths[1:])
+
+    def start(self, layer: int) -> Tensor:
+        """A matrix like that of a Xavier-initialised layer."""
+        start: Tensor = nn.init.xavier_normal_(torch.empty(self.shapes[layer]))
+        return start
+
+    def forward(self, generated: Generated) -> AdaptiveLayers:
+        """The layers of each user."""
+        return AdaptiveLayers([[weight] for weight in generated.weights], generated.biases)
+
+
+class LowRank(nn.Module):
+    """APG's layers (Yan et al., NeurIPS 2022): W = U S V, of which only the core S [K, K] is generated.
+
+    U [I, K] and V [K, O] are shared by all users, and W is never formed. With ``expansion`` P, U and V are products
+    through an inner width P while they are trained; :meth:`fold` multiplies them out.
+    """
+
+    def __init__(self, widths: Sequence[int], rank: int, expansion: int) -> None:
+        super().__init__()
+        ranks = [min(rank, *pair) for pair in pairwise(widths)]
+        self.shapes = [(K, K) for K in ranks]
+        self.outputs = list(widths[1:])
+        self.before, self.after = nn.ParameterList(), nn.ParameterList()
+        self.before_inner, self.after_inner = nn.ParameterList(), nn.ParameterList()
+        self.scales = []
+        for (inputs, outputs), K in zip(pairwise(widths), ranks, strict=True):
+            # With orthonormal U and V, W has the norm of S: that of a Xavier matrix when S has this deviation.
+            self.scales.append((2 * inputs * outputs / (inputs + outputs)) ** 0.5 / K)
+            if expansion:
+                # Beyond the layer's width, rows are orthonormal instead of columns: scaled, the product keeps its norm.
+                self.before.append(
+                    nn.init.orthogonal_(torch.empty(inputs, expansion), max(1, expansion / inputs) ** 0.5)
+                )
+                self.before_inner.append(nn.init.orthogonal_(torch.empty(expansion, K)))
+                self.after_inner.append(nn.init.orthogonal_(torch.empty(K, expansion)))
+                self.after.append(
+                    nn.init.orthogonal_(torch.empty(expansion, outputs), max(1, expansion / outputs) ** 0.5)
+                )
+            else:
+                self.before.append(nn.init.orthogonal_(torch.empty(inputs, K)))
+                self.after.append(nn.init.orthogonal_(torch.empty(K, outputs)))
+
+    def start(self, layer: int) -> Tensor:
+        """A core with which W is of the scale of a Xavier-initialised layer."""
+        start: Tensor = torch.randn(self.shapes[layer]) * self.scales[layer]
+        return start
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Replace over-parameterised factors by their products; the layers stay the same."""
+        if self.before_inner:
+            before, after = self._shared()
+            self.before, self.after = nn.ParameterList(before), nn.ParameterList(after)
+            self.before_inner, self.after_inner = nn.ParameterList(), nn.ParameterList()
+
+    def forward(self, generated: Generated) -> AdaptiveLayers:
+        """The layers of each user, x (U S) V with no matrix of full size."""
+        factors = zip(*self._shared(), generated.weights, strict=True)
+        return AdaptiveLayers([[before, core, after] for before, after, core in factors], generated.biases)
+
+    def _shared(self) -> tuple[list[Tensor], list[Tensor]]:
+        before, after = list(self.before), list(self.after)
+        if self.before_inner:
+            before = [outer @ inner for outer, inner in zip(before, self.before_inner, strict=True)]
+            after = [inner @ outer for inner, outer in zip(self.after_inner, after, strict=True)]
+        return before, after
 
 
 def lengths_of(ids_BL: Tensor) -> Tensor:

@@ -1,45 +1,23 @@
 """SASRec (Kang and McAuley, ICDM 2018) as the method uses it: one post-norm transformer layer.
 
-Legend: B users, L history positions, D width, H heads.
+Legend: B users, L history positions, D width.
 """
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from solid.models.layers import last_real, mask_of
+from solid.models.transformer import TransformerLayer
 
 
-class SASRec(nn.Module):
-    """Hidden states to user state: self-attention read at the last real position, then a feed-forward of width 4 D.
+class SASRec(TransformerLayer):
+    """Hidden states to user state: self-attention read at the last real position.
 
-    Only the last position is a query, since only its output is used; that makes causal and full attention the same.
+    Only the last position asks, since only its output is used; that makes causal and full attention the same.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim)
-        self.value = nn.Linear(dim, dim)
-        self.out = nn.Linear(dim, dim)
-        self.norm_attention = nn.LayerNorm(dim)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
-        )
-        self.norm_feed_forward = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, hidden_BLD: Tensor, ids_BL: Tensor) -> Tensor:
+    def forward(self, hidden_BLD: Tensor, items_BL: Tensor) -> Tensor:
         """Return the user state [B, D]."""
-        B, L, D = hidden_BLD.shape
-        last_BD = last_real(hidden_BLD, ids_BL)
-        query = self.query(last_BD).view(B, 1, self.heads, -1).transpose(1, 2)
-        key = self.key(hidden_BLD).view(B, L, self.heads, -1).transpose(1, 2)
-        value = self.value(hidden_BLD).view(B, L, self.heads, -1).transpose(1, 2)
-        real = mask_of(ids_BL)[:, None, None, :]
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=real)
-        x_BD = self.norm_attention(last_BD + self.dropout(self.out(attended.reshape(B, D))))
-        state_BD: Tensor = self.norm_feed_forward(x_BD + self.dropout(self.feed_forward(x_BD)))
-        return state_BD
+        last_B1D = last_real(hidden_BLD, items_BL).unsqueeze(1)
+        return self.attend(last_B1D, hidden_BLD, mask_of(items_BL)).squeeze(1)

@@ -20,8 +20,12 @@ def save_model(model: Recommender, folder: Path) -> None:
     write_json(folder / "config.json", model.config.model_dump(mode="json"))
 
 
-def load_model(folder: Path) -> Recommender:
+def load_model(folder: Path, *, fold: bool = True) -> Recommender:
     """Read a model that :func:`save_model` wrote, in evaluation mode, on the CPU.
+
+    Args:
+        folder: the model's.
+        fold: whether to multiply out over-parameterised factors, which only training needs apart.
 
     Raises:
         DataError: a file is missing, broken or of another version of the model.
@@ -30,11 +34,12 @@ def load_model(folder: Path) -> Recommender:
     try:
         config = ModelConfig.model_validate(read_json(folder / "config.json"))
         state = load_file(place)
-        classes = state.get("head.class_of_item", state["reads"])
-        model = Recommender(config, classes)
+        model = Recommender(config, state.get("class_of_item"))
         model.load_state_dict(state)
+        if fold:
+            model.fold()
     except FileNotFoundError:
         raise DataError(f"{place}: no such file; is {folder} the output of train?") from None
-    except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
+    except (ValidationError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
     return model.eval()

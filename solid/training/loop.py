@@ -23,6 +23,7 @@ from solid.errors import SolidError
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.models import Recommender
+from solid.models.codebook import Codebook
 from solid.training.state import TrainingState
 
 _EVALUATION_USERS = 1024
@@ -39,7 +40,8 @@ def fit(
 
     Args:
         model: on the device to train on.
-        dataset: whose training targets are learned and whose validation candidates decide when to stop.
+        dataset: whose training targets are learned and whose validation candidates decide when to stop (those of
+            the test with ``settings.selection`` test).
         settings: of the loop.
         state: a fresh state, or one to resume from; it is kept up to date.
         on_epoch: called after every epoch, for saving and logging.
@@ -54,6 +56,8 @@ def fit(
     state.restore(model, optimizer)
     sequences, length = dataset.sequences, model.config.model.length
     events = sequences.targets("train")
+    if settings.selection == "test":  # the released protocol knows no validation events
+        events = np.sort(np.concatenate([events, sequences.targets("valid")]))
     if not len(events):
         raise SolidError("no training targets: every user has just three events; lower prepare.k_core or add data")
     histories = max(1, settings.batch_size // (1 + settings.negatives))
@@ -94,9 +98,11 @@ def fit(
             raise SolidError(
                 f"epoch {epoch}: the loss is not a number any more; lower training.learning_rate or fusion.t"
             )
-        scores = score_candidates(model, dataset, "valid", _EVALUATION_USERS)
+        if isinstance(codebook := getattr(model.head, "codebook", None), Codebook):
+            means["codes_used"] = codebook.take_use()
+        scores = score_candidates(model, dataset, settings.selection, _EVALUATION_USERS)
         uauc = candidate_metrics(scores).summarise()["uauc"]
-        state.advance(model, optimizer, {"epoch": epoch, **means, "valid_uauc": uauc})
+        state.advance(model, optimizer, {"epoch": epoch, **means, state.score: uauc})
         state.rows_per_second = len(order) * (1 + settings.negatives) / seconds
         on_epoch(state)
     model.load_state_dict(state.best_weights)

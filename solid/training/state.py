@@ -23,8 +23,10 @@ class TrainingState:
 
     fingerprint: str
     """Of every setting, input and version that decides the result; a state of another one is not resumed."""
+    score: str = "valid_uauc"
+    """The column of the history whose highest value picks the epoch."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """One row an epoch: epoch, losses, valid_uauc."""
+    """One row an epoch: epoch, losses, the score."""
     run_id: str | None = None
     """Of the tracked run that this training logs to."""
     weights: dict[str, Tensor] = field(default_factory=dict)
@@ -41,8 +43,8 @@ class TrainingState:
 
     @property
     def best(self) -> dict[str, float]:
-        """History row of the epoch with the highest validation UAUC, the earliest of equals."""
-        return max(self.history, key=lambda row: row["valid_uauc"])
+        """History row of the epoch with the highest score, the earliest of equals."""
+        return max(self.history, key=lambda row: row[self.score])
 
     def finished(self, settings: TrainingSettings) -> bool:
         """Whether all epochs are done or the best one lies ``patience`` epochs back."""
@@ -85,21 +87,21 @@ class TrainingState:
             partial.write_bytes(save(tensors, metadata={"state": json.dumps(about)}))
 
     @classmethod
-    def load(cls, path: Path, fingerprint: str) -> TrainingState:
+    def load(cls, path: Path, fingerprint: str, score: str) -> TrainingState:
         """Read the state an interrupted training of the same fingerprint left, or give a fresh one."""
         if not path.is_file():
-            return cls(fingerprint)
+            return cls(fingerprint, score)
         try:
             with safe_open(path, "pt") as file:
                 about = json.loads(file.metadata()["state"])
-                state = cls(about["fingerprint"], about["history"], about["run_id"])
+                state = cls(about["fingerprint"], score, about["history"], about["run_id"])
                 for key in file.keys():  # noqa: SIM118 - not a dict
                     part, name = key.split("/", 1)
                     getattr(state, part)[name] = file.get_tensor(key)
         except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
             say(f"{path}: unreadable ({error}); starting from the first epoch")
-            return cls(fingerprint)
+            return cls(fingerprint, score)
         if state.fingerprint != fingerprint:
             say(f"{path}: left by a training with other settings or inputs; starting from the first epoch")
-            return cls(fingerprint)
+            return cls(fingerprint, score)
         return state

@@ -6,12 +6,11 @@ import csv
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from solid import __version__
-from solid.config import Settings
+from solid.config import Head, Ids, Settings
 from solid.console import say
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
@@ -28,8 +27,8 @@ _STATE = "state.safetensors"
 def train(
     prepared: Path,
     out: Path,
-    head: Literal["static", "duet", "solid"],
-    ids: Literal["item", "semantic"],
+    head: Head,
+    ids: Ids,
     semantics: Path | None,
     semantic_model: Path | None,
     settings: Settings,
@@ -43,17 +42,17 @@ def train(
         prepared: output of prepare.
         out: folder to write.
         head: kind of model.
-        ids: what static and duet models read; solid reads both.
+        ids: what history and target embeddings are: of the item, of its class, or the sum of both.
         semantics: output of assign; needed where classes are read.
-        semantic_model: trained duet on classes from which solid and its codebook start; without it they start afresh.
-        settings: of the whole chain; model, training and (for solid) fusion are used.
+        semantic_model: trained duet or apg on classes from which solid and its codebook start; without it they start
+            afresh.
+        settings: of the whole chain; model, training and what belongs to the head are used.
 
     Raises:
         SettingsError: the combination of options makes no sense.
         DataError: an input is missing or does not fit the others.
     """
-    reads = "both" if head == "solid" else ids
-    _check_options(reads, semantics, semantic_model)
+    _check_options(head, ids, semantics, semantic_model)
     dataset = Dataset.load(prepared)
     classes, modality = None, None
     if semantics:
@@ -61,11 +60,13 @@ def train(
         modality = read_json(semantics / "quality.json")["modality"]
     config = ModelConfig(
         head=head,
-        ids=reads,
+        ids=ids,
         modality=modality,
         n_items=dataset.n_items,
         n_classes=0 if classes is None else int(classes.max()),
         model=settings.model,
+        finetune=settings.finetune if head == "finetune" else None,
+        apg=settings.apg if head == "apg" or (head == "solid" and settings.fusion.generator == "apg") else None,
         fusion=settings.fusion if head == "solid" else None,
         digest=dataset.stats["digest"],
     )
@@ -74,15 +75,15 @@ def train(
     torch.manual_seed(settings.training.seed)
     model = Recommender(config, classes)
     if semantic_model:
-        warm_start(model, load_model(semantic_model))
+        warm_start(model, load_model(semantic_model, fold=False))
     model.to(_device(settings.training.device))
 
     inputs = [folder_digest(folder) for folder in (prepared, semantics, semantic_model) if folder]
     fingerprint = _fingerprint(config, settings, inputs)
-    state = TrainingState.load(partial_of(out) / _STATE, fingerprint)
+    state = TrainingState.load(partial_of(out) / _STATE, fingerprint, f"{settings.training.selection}_uauc")
     if state.epoch:
         say(f"resuming after epoch {state.epoch}")
-    name = " ".join(filter(None, [head, config.model.backbone, reads, config.modality]))
+    name = " ".join(filter(None, [head, config.model.backbone, ids, config.modality]))
     parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
     with (
         track(name, parameters, DatasetInfo.of(dataset.stats), state.run_id) as run,
@@ -94,31 +95,31 @@ def train(
             state.save(partial / _STATE)
             row = state.history[-1]
             run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
-            losses = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key not in ("epoch", "valid_uauc"))
+            figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
             best = " *" if state.best is row else ""
-            say(
-                f"epoch {state.epoch:3d}: {losses}, validation UAUC {row['valid_uauc']:.4f}{best}  "
-                f"({state.rows_per_second:,.0f} rows/s)"
-            )
+            say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.rows_per_second:,.0f} rows/s)")
 
         fit(model, dataset, settings.training, state, on_epoch)
         save_model(model, partial)
         _write_history(partial / "history.csv", state.history)
         write_json(
             partial / "training.json",
-            {"epochs": state.epoch, "best_epoch": state.best["epoch"], "valid_uauc": state.best["valid_uauc"]},
+            {"epochs": state.epoch, "best_epoch": state.best["epoch"], state.score: state.best[state.score]},
         )
         (partial / _STATE).unlink(missing_ok=True)
         run.artifacts(partial)
-    say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, validation UAUC {state.best['valid_uauc']:.4f}")
+    say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
 
 
-def _check_options(reads: str, semantics: Path | None, semantic_model: Path | None) -> None:
-    if reads != "item" and semantics is None:
+def _check_options(head: Head, ids: Ids, semantics: Path | None, semantic_model: Path | None) -> None:
+    reads_classes = head == "solid" or ids != "item"
+    if head == "solid" and ids == "semantic":
+        raise SettingsError("solid scores items: choose --ids item or --ids both")
+    if reads_classes and semantics is None:
         raise SettingsError("this model reads classes: name the output of assign with --semantics")
-    if reads == "item" and semantics:
-        raise SettingsError("this model reads items alone: leave out --semantics, or add --ids semantic")
-    if reads != "both" and semantic_model:
+    if not reads_classes and semantics:
+        raise SettingsError("this model reads items alone: leave out --semantics, or add --ids semantic or --ids both")
+    if head != "solid" and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
 
 

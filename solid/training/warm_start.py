@@ -7,7 +7,9 @@ from torch import Tensor
 
 from solid.errors import DataError
 from solid.models import Recommender
-from solid.models.heads import DuetHead, SolidHead
+from solid.models.codebook import Codebook
+from solid.models.heads import GeneratedHead, SolidHead
+from solid.models.layers import HistoryEncoder
 
 
 @torch.no_grad()
@@ -22,19 +24,28 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
     Raises:
         DataError: the semantic model reads other classes, or was built with other settings of ``model``.
     """
-    assert isinstance(model.head, SolidHead)
-    if not isinstance(semantic_model.head, DuetHead) or not torch.equal(semantic_model.reads, model.head.class_of_item):
-        raise DataError("the semantic model does not read these classes; train it with --head duet --ids semantic")
-    if semantic_model.config.model != model.config.model:
-        raise DataError("the semantic model was trained with other settings of model; train it again")
-    model.head.history.load_state_dict(semantic_model.history.state_dict())
-    model.head.semantic.load_state_dict(semantic_model.head.generator.state_dict())
-    if model.head.codebook is not None:
-        model.head.codebook.start_from(_hidden_of_classes(model.head))
+    assert isinstance(model.head, SolidHead) and model.config.fusion is not None
+    theirs, head = semantic_model.config, model.head
+    if theirs.ids != "semantic" or not torch.equal(_classes(semantic_model), _classes(model)):
+        raise DataError("the semantic model does not read these classes; train it with --ids semantic on them")
+    if theirs.head != model.config.fusion.generator:
+        raise DataError(f"the semantic model is {theirs.head}, but fusion.generator is {model.config.fusion.generator}")
+    assert isinstance(semantic_model.head, GeneratedHead)
+    if theirs.model != model.config.model or theirs.apg != model.config.apg:
+        raise DataError("the semantic model was trained with other settings of model or apg; train it again")
+    if head.history is not None and head.semantic is not None:
+        head.history.load_state_dict(semantic_model.history.state_dict())
+        head.semantic.load_state_dict(semantic_model.head.generator.state_dict())
+    if isinstance(head.codebook, Codebook):
+        head.codebook.start_from(_hidden_of_classes(semantic_model.history))
 
 
-def _hidden_of_classes(head: SolidHead) -> Tensor:
-    history = head.history
+def _classes(model: Recommender) -> Tensor:
+    assert model.class_of_item is not None
+    return model.class_of_item
+
+
+def _hidden_of_classes(history: HistoryEncoder) -> Tensor:
     table_KD = history.embedding.weight[1:] + history.position.mean(0)
     hidden_KD: Tensor = torch.tanh(history.project(table_KD))
     return hidden_KD

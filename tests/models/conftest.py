@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from solid.config import FusionSettings, ModelSettings
+from solid.config import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings
 from solid.models import ModelConfig, Recommender
 
 N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
@@ -18,16 +18,20 @@ N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
 def make_model() -> Callable[..., Recommender]:
     """Build a small model; keywords of fusion settings apply to solid."""
 
-    def make(head: str, ids: str, dropout: float = 0.0, **fusion: Any) -> Recommender:
+    def make(
+        head: str, ids: str = "item", *, backbone: str = "sasrec", dropout: float = 0.0, apg: Any = None, **fusion: Any
+    ) -> Recommender:
         torch.manual_seed(0)
         classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(N_ITEMS) % N_CLASSES + 1])
+        reads_classes = head == "solid" or ids != "item"
         config = ModelConfig(
-            head=head, ids=ids, modality=None if ids == "item" else "id_text", n_items=N_ITEMS,
-            n_classes=0 if ids == "item" else N_CLASSES, digest="d",
-            model=ModelSettings(dim=DIM, length=LENGTH, attention_heads=2, dropout=dropout),
-            fusion=FusionSettings(**fusion) if head == "solid" else None,
+            head=head, ids=ids, modality="id_text" if reads_classes else None, n_items=N_ITEMS,
+            n_classes=N_CLASSES if reads_classes else 0, digest="d",
+            model=ModelSettings(backbone=backbone, dim=DIM, length=LENGTH, attention_heads=2, dropout=dropout),
+            finetune=FinetuneSettings() if head == "finetune" else None,
+            apg=apg or ApgSettings(rank=4), fusion=FusionSettings(**fusion) if head == "solid" else None,
         )  # fmt: skip
-        return Recommender(config, None if ids == "item" else classes)
+        return Recommender(config, classes if reads_classes else None)
 
     return make
 

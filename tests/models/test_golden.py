@@ -71,13 +71,14 @@ def generator(theirs: dict[str, Tensor], kind: str, first: int, ours: str) -> di
 def build(head: str, theirs: dict[str, Tensor], state: dict[str, Tensor], codebook: str | None = None) -> Recommender:
     fusion: dict[str, Any] = {"bound": "clip", "t": 0.01, "codebook": codebook or "none"}
     config = ModelConfig(
-        head=head, ids="both" if head == "solid" else "item", modality=None, n_items=60, n_classes=16,
+        head=head, ids="item", modality=None, n_items=60, n_classes=16,
         model=ModelSettings(dropout=0.0), fusion=FusionSettings(**fusion) if head == "solid" else None, digest="",
     )  # fmt: skip
-    model = Recommender(config, theirs["semantic_of_item"])
+    model = Recommender(config, theirs["semantic_of_item"] if head == "solid" else None)
     if codebook:  # the released code searches the padding row of its table too
         model.head.codebook.codes = torch.empty_like(theirs["codebook"])
-    own = {"reads": model.reads} | ({"head.class_of_item": theirs["semantic_of_item"]} if head == "solid" else {})
+        model.head.codebook.used = torch.zeros(len(theirs["codebook"]))
+    own = {"class_of_item": theirs["semantic_of_item"]} if head == "solid" else {}
     model.load_state_dict(own | state, strict=True)
     return model.eval()
 
