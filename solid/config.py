@@ -119,6 +119,7 @@ class FusionSettings(Section):
 class EvaluationSettings(Section):
     """What is measured and compared."""
 
+    full: bool = Field(True, description="rank the held-out item among all items, too")
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
     seed: int = Field(0, ge=0, lt=2**32)
