@@ -77,7 +77,7 @@ def rank_among_all(model: Recommender, dataset: Dataset, batch_size: int) -> Ran
     batches = _encoded(model, histories, at_once)
     for rows, user in progress(batches, "rank all items", unit="batch", total=math.ceil(len(targets) / at_once)):
         scores_BN = model.score_all(user)
-        if not scores_BN.isfinite().all():
+        if not torch.stack(torch.aminmax(scores_BN)).isfinite().all():  # NaN passes through both
             raise DataError(
                 "scores among all items are not finite; the model has diverged, train it again with a lower "
                 "training.learning_rate"
@@ -88,10 +88,15 @@ def rank_among_all(model: Recommender, dataset: Dataset, batch_size: int) -> Ran
         touched = np.arange(sequences.offsets[rows.start], targets[rows][-1] + 1)
         row = torch.from_numpy(sequences.users_of(touched) - rows.start)
         scores_BN[row.to(device), columns[touched].to(device)] = -torch.inf
-        left = (scores_BN > target_B1, scores_BN == target_B1, scores_BN.isfinite())
-        counts.append(torch.stack([which_BN.sum(dim=1) for which_BN in left]).cpu().numpy())
+        counts.append([_count(scores_BN > target_B1), _count(scores_BN == target_B1), _count(scores_BN > -torch.inf)])
     above, tied, others = np.concatenate(counts, axis=1)
     return Ranks(above, tied, others)
+
+
+def _count(which_BN: Tensor) -> NDArray[np.int64]:
+    """How many are true in each row [B]; NumPy counts on a CPU seven times as fast as torch."""
+    counts: NDArray[np.int64] = np.count_nonzero(which_BN.cpu().numpy(), axis=1)
+    return counts
 
 
 def _encoded(model: Recommender, histories: Tensor, batch_size: int) -> Iterator[tuple[slice, Adapted]]:
