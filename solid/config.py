@@ -161,6 +161,7 @@ class EvaluationSettings(Section):
     baselines: tuple[Literal["static", "finetune", "duet", "apg"], ...] = Field(
         ("static",), min_length=1, description="heads trained on items to compare with, the first is the baseline"
     )
+    full: bool = Field(True, description="rank the held-out item among all items, too")
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
     seed: int = Field(0, ge=0, lt=2**32)

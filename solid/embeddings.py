@@ -9,7 +9,7 @@ import numpy as np
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.files import whole_folder
-from solid.models import load_model
+from solid.models import load_model_of
 
 
 def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
@@ -23,10 +23,8 @@ def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
     Raises:
         DataError: the model reads classes, or was trained on other data.
     """
-    dataset, trained = Dataset.load(prepared), load_model(model)
+    trained = load_model_of(Dataset.load(prepared), model)
     if trained.config.ids != "item":
         raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
-    if (trained.config.digest, trained.config.n_items) != (dataset.stats["digest"], dataset.n_items):
-        raise DataError(f"{model}: was not trained on {prepared}; train it again on this data")
     with whole_folder(out, holds="id.npy") as folder:
         np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from solid.catalogue import Catalogue
@@ -13,6 +12,7 @@ from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.metrics import UserMetrics, candidate_metrics
+from solid.evaluation.scoring import score_items
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ def _per_user(metrics: UserMetrics, name: str) -> NDArray[np.float64]:
     return metrics.per_user["auc" if name == "uauc" else name]
 
 
-@torch.inference_mode()
 def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetrics:
     """Metrics of a model on the test candidates of ``dataset``, which may be other data than it was trained on.
 
@@ -65,9 +64,5 @@ def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetr
     events = sequences.targets("test")
     candidates = numbers[np.column_stack([sequences.items[events], dataset.candidates["test"]])]
     histories = catalogue.histories(numbers[sequences.items], sequences.offsets[:-1], events)
-    scores: list[NDArray[np.float32]] = []
-    for start in range(0, len(events), batch_size):
-        rows = slice(start, start + batch_size)
-        scores.append(model.score(model.encode(histories[rows]), torch.from_numpy(candidates[rows])).numpy())
-    logits = np.concatenate(scores)
+    logits = score_items(model, histories, candidates, batch_size)
     return candidate_metrics(np.where(candidates > 0, logits, logits.min() - 1))

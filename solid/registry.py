@@ -22,7 +22,7 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.metrics import UserMetrics
 from solid.files import file_md5, read_json, whole_folder, write_json
-from solid.models import load_model
+from solid.models import load_model_of
 from solid.promotion import Verdict, judge, measure
 from solid.tracking import DatasetInfo, clear_errors, connect, git_sha, track, tracking_is_on
 
@@ -57,10 +57,8 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
     dataset = Dataset.load(prepared)
     best = max(models, key=lambda key: float(read_json(models[key] / "training.json")["valid_uauc"]))
     model = models[best]
-    challenger = Catalogue(load_model(model), dataset.items[["item_id", "title"]])
+    challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config
-    if config.digest != dataset.stats["digest"]:
-        raise DataError(f"{model}: trained on other data than {prepared}; train it again")
     measured = measure(challenger, dataset, settings.evaluation.batch_size)
     name, source = settings.registry.name, DatasetInfo.of(dataset.stats)
     with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():

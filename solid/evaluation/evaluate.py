@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,15 @@ from solid.errors import DataError
 from solid.evaluation import table
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.inspection import SemanticSpace, semantic_spaces
-from solid.evaluation.metrics import UserMetrics, candidate_metrics
+from solid.evaluation.metrics import UserMetrics, candidate_metrics, full_metrics
 from solid.evaluation.report import render
 from solid.evaluation.result import Result
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import rank_among_all, score_candidates
 from solid.files import whole_folder, write_json
-from solid.models import Recommender, load_model
+from solid.models import Recommender, load_model_of
 
-_COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10"}  # metric -> its per-user values
+# Metric -> its per-user values; the last one where all items were ranked.
+_COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
 
 
 def evaluate(
@@ -34,7 +35,7 @@ def evaluate(
     out: Path,
     settings: EvaluationSettings,
 ) -> str:
-    """Score the test candidates with every model and write what came of it to ``out``.
+    """Score the test candidates, and all items if wanted, with every model and write what came of it to ``out``.
 
     Writes metrics.json (one number a metric and model), per_user.parquet (one row a model and user), comparison.json
     (paired bootstrap against the baseline), table.md, learning_curves/<model>.csv, class_sizes.csv and report.html.
@@ -45,7 +46,7 @@ def evaluate(
         features: output of features, for the map of the semantic space; a map that needs it is left out without it.
         embeddings: output of embed, likewise.
         out: folder to write.
-        settings: users at once, and resamples and seed of the bootstrap.
+        settings: whether all items are ranked, users at once, and resamples and seed of the bootstrap.
 
     Returns:
         The table of results in Markdown.
@@ -54,13 +55,13 @@ def evaluate(
         DataError: a file is missing or broken, or a model was trained on other data.
     """
     dataset = Dataset.load(prepared)
-    loaded = {name: _load(folder, dataset) for name, folder in models.items()}
+    loaded = {name: load_model_of(dataset, folder) for name, folder in models.items()}
     curves = {name: _learning_curve(folder / "history.csv") for name, folder in models.items()}
     spaces = semantic_spaces(loaded)
 
     results: list[Result] = []
     for name, model in progress(loaded.items(), "evaluate", unit="model"):
-        metrics = candidate_metrics(score_candidates(model, dataset, "test", settings.batch_size))
+        metrics = _measure(model, dataset, settings)
         gains = _gains(metrics, results[0].metrics, settings) if results else {}
         results.append(Result(name, model, curves[name], metrics, gains))
 
@@ -80,14 +81,12 @@ def evaluate(
     return text
 
 
-def _load(folder: Path, dataset: Dataset) -> Recommender:
-    model = load_model(folder)
-    if (model.config.digest, model.config.n_items) != (dataset.stats["digest"], dataset.n_items):
-        raise DataError(
-            f"{folder}: trained on {model.config.n_items:,} items of data {model.config.digest!r}, but the prepared "
-            f"data has {dataset.n_items:,} items of {dataset.stats['digest']!r}; train it again on this data"
-        )
-    return model
+def _measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:
+    metrics = candidate_metrics(score_candidates(model, dataset, "test", settings.batch_size))
+    if not settings.full:
+        return metrics
+    full = full_metrics(rank_among_all(model, dataset, settings.batch_size))
+    return replace(metrics, per_user=metrics.per_user | full)
 
 
 def _learning_curve(path: Path) -> pd.DataFrame:
@@ -103,6 +102,7 @@ def _gains(metrics: UserMetrics, baseline: UserMetrics, settings: EvaluationSett
     return {
         name: paired_bootstrap(metrics.per_user[values], baseline.per_user[values], settings.bootstrap, settings.seed)
         for name, values in _COMPARED.items()
+        if values in metrics.per_user
     }
 
 

@@ -26,8 +26,9 @@ class UserMetrics:
 
     Attributes:
         users: int64 [U], the users in ascending order.
-        per_user: float64 [U] under ``auc``, ``ndcg_K`` and ``hr_K``; NaN where undefined (AUC of a user without
-            both labels, NDCG and HR of a user without a positive).
+        per_user: float64 [U] under ``auc``, ``ndcg_K`` and ``hr_K``, and under the names of :func:`full_metrics`
+            where those were added; NaN where undefined (AUC of a user without both labels, NDCG and HR of a user
+            without a positive).
         auc: AUC over the rows of all users together.
         logloss: mean binary log loss of all rows, in nats.
     """
@@ -38,9 +39,9 @@ class UserMetrics:
     logloss: float
 
     def summarise(self) -> dict[str, float]:
-        """One number a metric; per-user values (``uauc``, ``ndcg_K``, ``hr_K``) are averaged where defined."""
-        means = {name: float(np.nanmean(values)) for name, values in self.per_user.items()}
-        return {"auc": self.auc, "uauc": means.pop("auc"), "logloss": self.logloss, **means}
+        """One number a metric; per-user values are averaged where defined, and the mean of AUC is named ``uauc``."""
+        means = {name.replace("auc", "uauc"): float(np.nanmean(values)) for name, values in self.per_user.items()}
+        return {"auc": self.auc, "uauc": means.pop("uauc"), "logloss": self.logloss, **means}
 
 
 def user_metrics(user: NDArray[Any], score: NDArray[Any], label: NDArray[Any]) -> UserMetrics:
@@ -89,6 +90,44 @@ def candidate_metrics(scores: NDArray[Any]) -> UserMetrics:
     label = np.zeros((users, width), np.int64)
     label[:, 0] = 1
     return user_metrics(np.repeat(np.arange(users), width), scores.ravel(), label.ravel())
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where the one positive of each user stands among its negatives.
+
+    Attributes:
+        above: int64 [U], negatives that score higher.
+        tied: int64 [U], negatives with the same score.
+        others: int64 [U], all negatives.
+    """
+
+    above: Int
+    tied: Int
+    others: Int
+
+
+def full_metrics(ranks: Ranks) -> dict[str, Float]:
+    """Per-user values [U] of ranks among all items: ``full_auc``, ``full_ndcg_K`` and ``full_hr_K``.
+
+    They mean the same as those of :func:`candidate_metrics`, with all the negatives in place of a sample.
+    """
+    users = np.arange(len(ranks.above))
+    # NDCG and HR depend on nothing but the tie group of the positive.
+    groups = _TieGroups(
+        users=users,
+        first=users,
+        owner=users,
+        score=np.zeros(len(users)),
+        above=ranks.above,
+        positives=np.ones_like(users),
+        negatives=ranks.tied,
+    )
+    per_user = {"full_auc": _ratio(2 * (ranks.others - ranks.above) - ranks.tied, 2 * ranks.others)}
+    for k in CUTOFFS:
+        per_user[f"full_ndcg_{k}"] = groups.ndcg(k)
+        per_user[f"full_hr_{k}"] = groups.hr(k)
+    return per_user
 
 
 @dataclass(frozen=True)

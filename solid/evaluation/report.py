@@ -66,7 +66,7 @@ def render(
         stats=dataset.stats,
         candidates=dataset.candidates["test"].shape[1] + 1,
         settings=settings,
-        columns=table.COLUMNS,
+        columns=table.columns(results),
         rows=table.rows(results),
         spaces=spaces,
         uses=uses,

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from solid.evaluation.result import Result
 
-COLUMNS = {"auc": "AUC", "uauc": "UAUC", "ndcg_10": "NDCG@10", "hr_10": "HR@10", "logloss": "log loss"}
+_COLUMNS = {
+    "auc": "AUC",
+    "uauc": "UAUC",
+    "ndcg_10": "NDCG@10",
+    "hr_10": "HR@10",
+    "full_ndcg_10": "full NDCG@10",
+    "full_hr_10": "full HR@10",
+    "logloss": "log loss",
+}
 _LOWER_IS_BETTER = {"logloss"}
 
 
@@ -22,13 +30,19 @@ class Row:
     """Mean difference to the baseline and its 95 % interval, or "baseline"."""
 
 
+def columns(results: Sequence[Result]) -> dict[str, str]:
+    """Metric -> its title; ``full`` ones, where the held-out item was ranked among all items, only if measured."""
+    return {metric: title for metric, title in _COLUMNS.items() if metric in results[0].summary}
+
+
 def rows(results: Sequence[Result]) -> list[Row]:
     """One row a model, in the given order; values that print alike as the best are all best."""
+    shown = columns(results)
     summaries = {r.name: r.summary for r in results}
-    printed = {name: {metric: f"{summary[metric]:.4f}" for metric in COLUMNS} for name, summary in summaries.items()}
+    printed = {name: {metric: f"{summary[metric]:.4f}" for metric in shown} for name, summary in summaries.items()}
     best = {
         metric: (min if metric in _LOWER_IS_BETTER else max)((values[metric] for values in printed.values()), key=float)
-        for metric in COLUMNS
+        for metric in shown
     }
     return [
         Row(
@@ -43,7 +57,7 @@ def rows(results: Sequence[Result]) -> list[Row]:
 
 def markdown(results: Sequence[Result]) -> str:
     """The table as Markdown with the best of each column in bold, padded so that columns line up."""
-    table = [["model", *COLUMNS.values(), "UAUC against baseline"]]
+    table = [["model", *columns(results).values(), "UAUC against baseline"]]
     for row in rows(results):
         values = [f"**{text}**" if metric in row.best else f"  {text}  " for metric, text in row.values.items()]
         table.append([row.name.replace("|", "\\|"), *values, row.gain])

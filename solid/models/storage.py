@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.files import read_json, write_json
 from solid.models.recommender import ModelConfig, Recommender
@@ -43,3 +44,18 @@ def load_model(folder: Path, *, fold: bool = True) -> Recommender:
     except (ValidationError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
     return model.eval()
+
+
+def load_model_of(dataset: Dataset, folder: Path) -> Recommender:
+    """Read a model as :func:`load_model` does, and make sure that it was trained on these data.
+
+    Raises:
+        DataError: it cannot be read, or was trained on other data.
+    """
+    model = load_model(folder)
+    if (model.config.digest, model.config.n_items) != (dataset.stats["digest"], dataset.n_items):
+        raise DataError(
+            f"{folder}: trained on {model.config.n_items:,} items of data {model.config.digest!r}, but the prepared "
+            f"data has {dataset.n_items:,} items of {dataset.stats['digest']!r}; train it again on this data"
+        )
+    return model

@@ -32,6 +32,10 @@ NAMES = [
 #           ann: 3 of 3 4 5 6   bob: 6 of 6 1 2 3   cy: 2 of 2 4 6 8
 STATIC_AUC = [0, 1, 0]
 SOLID_AUC = [2.5 / 3, 1 / 3, 2.5 / 3]  # tied with item 4; behind items 2 and 3; tied with item 8
+# Among all:  ann: 3 of 3 4 5 6 7 8   bob: 6 of 6 1 2 3 7 8   cy: 2 of 2 4 6 8
+STATIC_FULL_AUC = [0, 3 / 5, 0]
+SOLID_FULL_AUC = [3.5 / 5, 2 / 5, 2.5 / 3]  # behind 8, tied with 4; behind 2, 3 and 8; tied with 8
+TIE = (1 + 1 / log2(3)) / 2
 
 
 @pytest.fixture
@@ -44,16 +48,20 @@ def test_metrics_by_hand(out: Path) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     assert list(metrics) == ["static", "SOLID <text>"]
     static, solid = metrics.values()
-    tie = (1 + 1 / log2(3)) / 2
     assert static["uauc"] == pytest.approx(1 / 3)
     assert static["auc"] == pytest.approx((2.5 + 7 + 1.5) / 27)  # wins of .3, .6, .2 over the nine negatives
     assert static["ndcg_10"] == pytest.approx((1 + 2 / log2(5)) / 3)
     assert solid["uauc"] == pytest.approx(2 / 3)
-    assert solid["ndcg_10"] == pytest.approx((tie + 1 / log2(4) + tie) / 3)
+    assert solid["ndcg_10"] == pytest.approx((TIE + 1 / log2(4) + TIE) / 3)
     assert static["hr_5"] == solid["hr_5"] == 1
     scores = np.tanh([[0.3, 0.4, 0.5, 0.6], [0.6, 0.1, 0.2, 0.3], [0.2, 0.4, 0.6, 0.8]])
     loss = np.log1p(np.exp(scores * [-1, 1, 1, 1])).mean()
     assert static["logloss"] == pytest.approx(loss, rel=1e-6)
+    assert static["full_uauc"] == pytest.approx(1 / 5)
+    assert static["full_ndcg_10"] == pytest.approx((1 / log2(7) + 1 / log2(4) + 1 / log2(5)) / 3)
+    assert (static["full_hr_5"], static["full_hr_10"]) == (pytest.approx(2 / 3), 1)
+    assert solid["full_uauc"] == pytest.approx(sum(SOLID_FULL_AUC) / 3)
+    assert solid["full_ndcg_10"] == pytest.approx(((1 / log2(3) + 1 / log2(4)) / 2 + 1 / log2(5) + TIE) / 3)
 
 
 def test_per_user_values_by_hand(out: Path) -> None:
@@ -62,7 +70,10 @@ def test_per_user_values_by_hand(out: Path) -> None:
     assert table["user_id"].tolist() == ["ann", "bob", "<i>cy</i>"] * 2
     assert table["auc"].tolist() == pytest.approx(STATIC_AUC + SOLID_AUC)
     assert table["ndcg_5"].tolist()[:3] == pytest.approx([1 / log2(5), 1, 1 / log2(5)])
-    assert table.columns.tolist()[2:] == ["auc", "ndcg_5", "hr_5", "ndcg_10", "hr_10", "ndcg_20", "hr_20"]
+    assert table["full_auc"].tolist() == pytest.approx(STATIC_FULL_AUC + SOLID_FULL_AUC)
+    assert table["full_hr_5"].tolist() == [0, 1, 1, 1, 1, 1]
+    names = ["auc", "ndcg_5", "hr_5", "ndcg_10", "hr_10", "ndcg_20", "hr_20"]
+    assert table.columns.tolist()[2:] == [*names, *(f"full_{name}" for name in names)]
 
 
 def test_comparison_pairs_the_users(out: Path) -> None:
@@ -71,7 +82,9 @@ def test_comparison_pairs_the_users(out: Path) -> None:
     assert list(comparison["models"]) == ["SOLID <text>"]
     gains = comparison["models"]["SOLID <text>"]
     table = pd.read_parquet(out / "per_user.parquet")
-    for metric, column in (("uauc", "auc"), ("ndcg_10", "ndcg_10")):
+    columns = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
+    assert list(gains) == list(columns)
+    for metric, column in columns.items():
         values = table[column].to_numpy()
         assert gains[metric] == asdict(paired_bootstrap(values[3:], values[:3], 100, 0))
     assert gains["uauc"]["difference"] == pytest.approx(1 / 3)
@@ -82,7 +95,7 @@ def test_table_is_aligned_markdown(out: Path, prepared: Path, models: dict[str, 
     assert evaluate(prepared, models, None, None, tmp_path / "again", SETTINGS) == text
     header, rule, static, solid = text.splitlines()
     assert [cell.strip() for cell in header.strip("|").split("|")] == [
-        "model", "AUC", "UAUC", "NDCG@10", "HR@10", "log loss", "UAUC against baseline",
+        "model", "AUC", "UAUC", "NDCG@10", "HR@10", "full NDCG@10", "full HR@10", "log loss", "UAUC against baseline",
     ]  # fmt: skip
     assert len({len(line) for line in (header, rule, static, solid)}) == 1
     assert [[n for n, c in enumerate(line) if c == "|"] for line in (rule, static, solid)] == [
@@ -92,8 +105,20 @@ def test_table_is_aligned_markdown(out: Path, prepared: Path, models: dict[str, 
     assert cells[0][:3] == ["static", "0.4074", "0.3333"] and cells[0][-1] == "baseline"
     assert cells[1][2] == "**0.6667**" and cells[1][-1].startswith("+0.3333 [")
     assert cells[0][4] == cells[1][4] == "**1.0000**"  # equals are all the best
-    losses = [float(row[5].strip("*")) for row in cells]
-    assert [row[5].startswith("**") for row in cells] == [loss == min(losses) for loss in losses]
+    assert [row[5] for row in cells] == ["0.4290", "**0.6039**"]  # the sums of test_metrics_by_hand
+    losses = [float(row[7].strip("*")) for row in cells]
+    assert [row[7].startswith("**") for row in cells] == [loss == min(losses) for loss in losses]
+
+
+def test_without_the_full_ranking_only_candidates_count(
+    prepared: Path, models: dict[str, Path], tmp_path: Path
+) -> None:
+    text = evaluate(prepared, models, None, None, tmp_path / "out", EvaluationSettings(bootstrap=100, full=False))
+    assert "full" not in text and "NDCG@10" in text
+    for name in ("metrics.json", "comparison.json"):
+        assert "full" not in (tmp_path / "out" / name).read_text()
+    assert not [name for name in pd.read_parquet(tmp_path / "out" / "per_user.parquet") if "full" in name]
+    assert "full NDCG@10" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_files_for_plots(out: Path) -> None:

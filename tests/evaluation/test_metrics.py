@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solid.errors import DataError
-from solid.evaluation.metrics import CUTOFFS, candidate_metrics, user_metrics
+from solid.evaluation.metrics import CUTOFFS, Ranks, candidate_metrics, full_metrics, user_metrics
 
 KEYS = ["auc", "uauc", "logloss", "ndcg_5", "hr_5", "ndcg_10", "hr_10", "ndcg_20", "hr_20"]
 
@@ -66,6 +66,18 @@ def test_candidates_hold_the_positive_in_column_0() -> None:
     assert result.per_user["hr_5"].tolist() == [1, 0, 0]
     assert result.per_user["hr_10"] == pytest.approx([1, 3 / 93, 0], abs=1e-15)
     assert list(result.summarise()) == KEYS
+
+
+def test_ranks_among_all_items_by_hand() -> None:
+    #                      first     5th to 7th  30th of 40  tied with all  nothing else
+    values = full_metrics(Ranks(*np.array([[0, 4, 29, 0, 0], [0, 2, 0, 999, 0], [9, 10, 39, 999, 0]])))
+    assert list(values) == [f"full_{key}" for key in KEYS if key not in ("uauc", "logloss")]
+    assert values["full_auc"] == pytest.approx([1, (4 + 1) / 10, 10 / 39, 1 / 2, np.nan], abs=1e-15, nan_ok=True)
+    gain = [1 / log2(1 + rank) for rank in range(1, 21)]
+    assert values["full_ndcg_5"] == pytest.approx([1, gain[4] / 3, 0, sum(gain[:5]) / 1000, 1], abs=1e-15)
+    assert values["full_hr_5"] == pytest.approx([1, 1 / 3, 0, 5 / 1000, 1], abs=1e-15)
+    assert values["full_ndcg_10"] == pytest.approx([1, sum(gain[4:7]) / 3, 0, sum(gain[:10]) / 1000, 1], abs=1e-15)
+    assert values["full_hr_20"] == pytest.approx([1, 1, 0, 20 / 1000, 1], abs=1e-15)
 
 
 def test_users_without_both_labels_do_not_count() -> None:
