@@ -106,7 +106,7 @@ def first_run(copy: Copy) -> str:
 def test_a_run_makes_sample_data_models_table_report_and_registered_model(copy: Copy, first_run: str) -> None:
     each = ["id_text", "image"]
     assert sorted(stages_run(first_run)) == sorted(
-        ["ingest", "prepare", "features", "static", "duet", "embed", "evaluate", "register"]
+        ["ingest", "prepare", "features", "baseline@static", "item", "embed", "evaluate", "register"]
         + [f"{stage}@{modality}" for stage in ("assign", "semantic", "solid") for modality in each]
     )
     models = ["static", "duet", "SOLID id_text", "SOLID image"]

@@ -116,10 +116,11 @@ def test_a_model_needs_name_and_folder(tmp_path: Path, pattern: str) -> None:
 
 
 def stages() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every stage as DVC sees it, for one modality."""
+    """Every stage as DVC sees it, for one modality and one baseline."""
+    values = {"model.backbone": "sasrec", "fusion.generator": "duet", "fusion.ids": "both", "data.source": "data"}
     for name, stage in GRAPH["stages"].items():
         text = json.dumps(stage.get("do", stage))
-        for variable, value in {"model.backbone": "sasrec", "item": "id", "data.source": "data"}.items():
+        for variable, value in {**values, "item": "static" if name == "baseline" else "id"}.items():
             text = text.replace(f"${{{variable}}}", value)
         assert "${" not in text
         yield name, json.loads(text)
@@ -150,7 +151,7 @@ def test_a_stage_calls_a_command_with_what_it_needs_and_watches_its_inputs(name:
             assert covered(given, stage["deps"]), given
         if option.name == "models":
             for model in given:
-                folder = model.partition("=")[2].removesuffix("/{modality}")
+                folder = model.partition("=")[2].removesuffix("/{modality}").removesuffix("/{baseline}")
                 assert covered(folder, stage["deps"]), folder
     assert [out for entry in stage["outs"] for out in ([entry] if isinstance(entry, str) else entry)] == [values["out"]]
     assert stage["desc"]

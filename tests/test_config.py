@@ -11,8 +11,8 @@ from solid.config import MODALITIES, Settings, load_settings
 from solid.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = "data, prepare, features, semantics, model, training, fusion, evaluation, registry"
-FUSION = "bound, t, alignment, codebook"
+SECTIONS = "data, prepare, features, semantics, model, training, finetune, apg, fusion, evaluation, registry"
+FUSION = "generator, ids, branches, bound, t, alignment, codebook"
 MODALITY_LIST = "semantics.modalities: expected all, or a list of different modalities such as [id, id_text]"
 
 

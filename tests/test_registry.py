@@ -63,7 +63,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
     torch.manual_seed(seed)
     config = ModelConfig(
-        head="solid", ids="both", modality="id_text", n_items=n_items, n_classes=3, digest=digest,
+        head="solid", ids="item", modality="id_text", n_items=n_items, n_classes=3, digest=digest,
         model=ModelSettings(dim=8, length=LENGTH, attention_heads=2), fusion=FusionSettings(),
     )  # fmt: skip
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(n_items) % 3 + 1])

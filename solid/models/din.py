@@ -15,7 +15,7 @@ class DIN(nn.Module):
     """The paper's activation unit: an MLP on state, candidate and their product gives the weight of each position.
 
     The weights are not normalised, so that they keep the strength of an interest (the paper's section 4.3). The first
-    layer is applied to its three inputs one by one, so that no [B, C, L, 3 D] is formed.
+    layer is applied to its three inputs apart: what only the state or only the candidate needs is computed once.
     """
 
     width: ClassVar[int] = 36  # of the activation unit, as in the paper
@@ -30,12 +30,8 @@ class DIN(nn.Module):
 
     def forward(self, target_BCD: Tensor, hidden_BLD: Tensor, real_BL: Tensor) -> Tensor:
         """The history as each candidate sees it [B, C, D]; targets that all users share come as [1, C, D]."""
-        # sum over d of P[a, d] h[l, d] e[c, d], as a product of matrices [L A, D] and [D, C]
-        keys_BXD = (hidden_BLD.unsqueeze(2) * self.of_product.weight).flatten(1, 2)
-        product_BXC = torch.matmul(keys_BXD, target_BCD.transpose(1, 2))
-        product_BLAC = product_BXC.view(*hidden_BLD.shape[:2], self.width, -1)
-        of_target_BAC = self.of_target(target_BCD).transpose(1, 2)
-        unit_BLAC = self.activation(product_BLAC + self.of_state(hidden_BLD).unsqueeze(3) + of_target_BAC.unsqueeze(1))
-        weight_BLC = torch.einsum("blac,a->blc", unit_BLAC, self.out.weight[0]) + self.out.bias
-        weight_BLC = weight_BLC * real_BL.unsqueeze(2)
-        return torch.bmm(weight_BLC.transpose(1, 2), hidden_BLD)
+        product_BCLD = target_BCD.unsqueeze(2) * hidden_BLD.unsqueeze(1)
+        unit_BCLA = self.of_product(product_BCLD) + self.of_target(target_BCD).unsqueeze(2)
+        unit_BCLA = self.activation(unit_BCLA + self.of_state(hidden_BLD).unsqueeze(1))
+        weight_BCL = self.out(unit_BCLA).squeeze(3) * real_BL.unsqueeze(1)
+        return torch.bmm(weight_BCL, hidden_BLD)

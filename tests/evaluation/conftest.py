@@ -53,7 +53,7 @@ def make_model(tmp_path: Path) -> Make:
         solid = head == "solid"
         config = ModelConfig(
             head=head,
-            ids="both" if solid else "item",
+            ids="item",
             modality=modality if solid else None,
             n_items=8,
             n_classes=max(CLASSES) if solid else 0,

@@ -20,7 +20,7 @@ from solid.evaluation import scoring
 from solid.evaluation.metrics import Ranks, full_metrics, user_metrics
 from solid.evaluation.scoring import rank_among_all
 from solid.models import ModelConfig, Recommender, load_model
-from solid.models.heads import Adapted
+from solid.models.recommender import Encoded
 
 N_ITEMS = 9
 
@@ -39,13 +39,14 @@ class Table(Recommender):
         self.table = torch.from_numpy(np.random.default_rng(seed).integers(-1, 2, (N_ITEMS + 1, N_ITEMS))).float()
         self.logits: list[int] = []
 
-    def encode(self, items_BL: Tensor) -> Adapted:
+    def encode(self, items_BL: Tensor) -> Encoded:
         last = items_BL.gather(1, (items_BL > 0).sum(1, keepdim=True) - 1).squeeze(1)
-        return Adapted(self.table[last])
+        rows = self.table[last]
+        return Encoded(rows, items_BL > 0, rows, torch.nn.Identity(), {})
 
-    def score_all(self, user: Adapted) -> Tensor:
-        self.logits.append(user.vector_BD.numel())
-        return user.vector_BD.clone()
+    def score_all(self, user: Encoded) -> Tensor:
+        self.logits.append(user.hidden_BLD.numel())
+        return user.hidden_BLD.clone()
 
 
 def dataset_of(events: list[list[int]]) -> Dataset:

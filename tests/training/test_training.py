@@ -93,7 +93,7 @@ def run(
 
 
 def test_the_chain_of_models_trains_and_learns(prepared: Path, semantics: Path, tmp_path: Path) -> None:
-    more = ("training.epochs=40", "training.patience=40", "training.learning_rate=0.01")
+    more = ("training.epochs=40", "training.patience=40", "training.learning_rate=0.01", "training.seed=1")
     run(prepared, tmp_path / "static", "static", "item", *more)
     run(prepared, tmp_path / "duet", "duet", "item", *more)
     run(prepared, tmp_path / "semantic", "duet", "semantic", *more, semantics=semantics)
