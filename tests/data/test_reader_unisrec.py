@@ -101,6 +101,30 @@ def test_a_source_without_vectors_has_none(tmp_path: Path) -> None:
     assert find_reader(write(tmp_path, SOURCE)).vectors(tmp_path) == {}
 
 
+def test_codes_become_vectors_in_which_coarse_levels_weigh_more(tmp_path: Path) -> None:
+    codes = '{"0": ["<a_7>", "<b_1>"], "1": ["<a_7>", "<b_2>"], "2": ["<a_9>", "<b_1>"]}'
+    files = {"S.index_lemb.json": codes, "S.index_vitemb.json": codes, "S.feat3CLS": VECTORS.tobytes()}
+    vectors = find_reader(write(tmp_path, SOURCE | files)).vectors(tmp_path)
+    np.testing.assert_array_equal(vectors["image"].matrix, VECTORS)  # real vectors come before codes
+    np.testing.assert_array_equal(vectors["text"].matrix, [[1, 0, 0.5, 0], [1, 0, 0, 0.5], [0, 1, 0.5, 0]])
+    assert vectors["text"].item_ids == ["B0", "B1", "B2"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        ("[]", "not an object of the codes of items 0 to 2"),
+        ('{"0": ["a"], "1": ["b"]}', "not an object of the codes of items 0 to 2"),
+        ('{"0": ["a"], "1": ["b"], "2": ["b", "c"]}', "not an object of the codes of items 0 to 2"),
+        ('{"0": ["a"], "1": ["b"], "2": ["b"], "3": ["b"]}', "holds codes of 4 items, but there are 3"),
+    ],
+)
+def test_codes_that_do_not_fit_are_a_data_error(tmp_path: Path, codes: str, message: str) -> None:
+    reader = find_reader(write(tmp_path, {**SOURCE, "S.index_lemb.json": codes}))
+    with pytest.raises(DataError, match=message):
+        reader.vectors(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -139,7 +163,12 @@ def test_scientific(real_data: Path) -> None:
 
 def test_instruments(real_data: Path) -> None:
     folder = real_data / "amazon_instruments_mm"
-    raw = find_reader(folder).read(folder)
+    reader = find_reader(folder)
+    raw = reader.read(folder)
+    assert {name: found.matrix.shape for name, found in reader.vectors(folder).items()} == {
+        "text": (6250, 892),
+        "image": (6250, 940),
+    }
     assert (raw.interactions["user_id"].nunique(), len(raw.items), len(raw.interactions)) == (17_112, 6250, 136_226)
     assert events(raw)[0] == ("A3LXYBBLOOEOMQ", "B002SQJL9U", 0)
     assert raw.problems.counts == {}

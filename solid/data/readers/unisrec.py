@@ -18,6 +18,7 @@ ROW = ["user_id", "item_id_list", "item_id"]
 ITEM_MAPS, USER_MAPS = (".item2index", ".item2id"), (".user2index", ".user2id")
 ID = re.compile(r"[^\ud800-\udfff]+")  # half a surrogate pair, which JSON allows, is no text
 VECTORS = {"text": ".feat1CLS", "image": ".feat3CLS"}
+CODES = {"text": ".index_lemb.json", "image": ".index_vitemb.json"}
 
 
 class UniSRec(Reader):
@@ -56,10 +57,19 @@ class UniSRec(Reader):
         return assemble(folder, {name: events}, metadata, problems, timed=False, filtered=True)
 
     def vectors(self, folder: Path) -> dict[str, Vectors]:
-        """The vectors in ``.feat1CLS`` (text) and ``.feat3CLS`` (image): raw float32, row i of item index i."""
+        """The vectors in ``.feat1CLS`` (text) and ``.feat3CLS`` (image): raw float32, row i of item index i.
+
+        Where a source has only codes of its embeddings, in ``.index_lemb.json`` (text) and ``.index_vitemb.json``
+        (image), the vector is made from these: see :func:`_of_codes`.
+        """
         stem = _stem(_source(folder))
         found = {modality: path for modality, ending in VECTORS.items() if (path := _beside(stem, ending))}
-        if not found:
+        coded = {
+            modality: path
+            for modality, ending in CODES.items()
+            if modality not in found and (path := _beside(stem, ending))
+        }
+        if not found and not coded:
             return {}
         index = _beside(stem, *ITEM_MAPS)
         if index is None:
@@ -68,7 +78,8 @@ class UniSRec(Reader):
         if sorted(ids) != sorted(map(str, range(len(ids)))):
             raise DataError(f"{index}: the indices are not 0 to {len(ids) - 1}; the rows of the vectors need each once")
         item_ids = [ids[str(row)] for row in range(len(ids))]
-        return {modality: Vectors(item_ids, _matrix(path, len(ids))) for modality, path in found.items()}
+        vectors = {modality: Vectors(item_ids, _matrix(path, len(ids))) for modality, path in found.items()}
+        return vectors | {modality: Vectors(item_ids, _of_codes(path, len(ids))) for modality, path in coded.items()}
 
 
 def _sources(folder: Path) -> list[Path]:
@@ -151,3 +162,23 @@ def _matrix(path: Path, rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.fl
     if not values.size or values.size % rows or not np.isfinite(values).all():
         raise DataError(f"{path}: not {rows} rows of finite float32 values; fetch it again")
     return values.astype(np.float32, copy=False).reshape(rows, -1)
+
+
+def _of_codes(path: Path, rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Vectors of items given as residual codes ``{index: [code, ...]}``, coarsest level first.
+
+    An item has a 1 for its first code, 1/2 for its second, 1/4 for its third and so on, so that items are the nearer to
+    each other the more levels they share and the coarser these are.
+    """
+    try:
+        codes = json.loads(path.read_bytes())
+        lists = [codes[str(row)] for row in range(rows)]
+        [levels] = {len(given) for given in lists}  # all of one length
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: not an object of the codes of items 0 to {rows - 1} ({error}); fetch it again"
+        ) from None
+    if len(codes) != rows:
+        raise DataError(f"{path}: holds codes of {len(codes)} items, but there are {rows}; fetch it again")
+    table = pd.DataFrame(lists)
+    return np.hstack([pd.get_dummies(table[n]).to_numpy(np.float32) / np.float32(1 << n) for n in range(levels)])
