@@ -21,8 +21,8 @@ from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.metrics import UserMetrics
-from solid.files import file_md5, read_json, whole_folder, write_json
-from solid.models import load_model_of
+from solid.files import file_md5, whole_folder, write_json
+from solid.models import load_model_of, validation_uauc
 from solid.promotion import Verdict, judge, measure
 from solid.tracking import DatasetInfo, clear_errors, connect, git_sha, track, tracking_is_on
 
@@ -55,7 +55,7 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
     if not tracking_is_on():
         raise SolidError("SOLID_TRACKING=off: there is no registry without MLflow; unset it to register")
     dataset = Dataset.load(prepared)
-    best = max(models, key=lambda key: float(read_json(models[key] / "training.json")["valid_uauc"]))
+    best = max(models, key=lambda key: validation_uauc(models[key]))
     model = models[best]
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config

@@ -21,7 +21,7 @@ from solid.evaluation.report import render
 from solid.evaluation.result import Result
 from solid.evaluation.scoring import rank_among_all, score_candidates
 from solid.files import whole_folder, write_json
-from solid.models import Recommender, load_model_of
+from solid.models import Recommender, load_model_of, validation_uauc
 
 # Metric -> its per-user values; the last one where all items were ranked.
 _COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
@@ -52,10 +52,12 @@ def evaluate(
         The table of results in Markdown.
 
     Raises:
-        DataError: a file is missing or broken, or a model was trained on other data.
+        DataError: a file is missing or broken, or a model was trained on other data or picked on the test users.
     """
     dataset = Dataset.load(prepared)
     loaded = {name: load_model_of(dataset, folder) for name, folder in models.items()}
+    for folder in models.values():
+        validation_uauc(folder)  # refuses what was picked on the test users
     curves = {name: _learning_curve(folder / "history.csv") for name, folder in models.items()}
     spaces = semantic_spaces(loaded)
 

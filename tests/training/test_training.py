@@ -19,9 +19,10 @@ from solid.config import ModelSettings, Settings, TrainingSettings, load_setting
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError, SettingsError
+from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.files import folder_digest, partial_of, write_json
-from solid.models import ModelConfig, Recommender, load_model
+from solid.models import ModelConfig, Recommender, load_model, validation_uauc
 from solid.training import train
 from solid.training.loop import fit
 from solid.training.state import TrainingState
@@ -223,3 +224,42 @@ def test_combinations_that_make_no_sense_are_refused(prepared: Path, semantics: 
     with pytest.raises(DataError, match="run"):
         run(prepared, tmp_path / "out", "solid", semantics=semantics)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_released_protocol_trains_on_validation_events_picks_on_the_test_and_cannot_be_evaluated(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    draw = Sequences.sample_negatives
+    monkeypatch.setattr(
+        Sequences, "sample_negatives", lambda self, users, *rest: seen.append(len(users)) or draw(self, users, *rest)
+    )
+    targets = {}
+    for selection in ("valid", "test"):
+        run(prepared, tmp_path / selection, "static", "item", f"training.selection={selection}", "training.epochs=1")
+        targets[selection] = sum(seen)
+        seen.clear()
+    assert targets["test"] == targets["valid"] + USERS
+    history = pd.read_csv(tmp_path / "test" / "history.csv")
+    assert list(history) == ["epoch", "bce", "test_uauc"]
+    trained, data = load_model(tmp_path / "test"), Dataset.load(prepared)
+    uauc = candidate_metrics(score_candidates(trained, data, "test", 7)).summarise()["uauc"]
+    assert history["test_uauc"].max() == pytest.approx(uauc)
+    assert validation_uauc(tmp_path / "valid") > 0
+    with pytest.raises(DataError, match="picked on the test users"):
+        validation_uauc(tmp_path / "test")
+
+
+def test_finetune_adapts_each_user_to_its_own_history(prepared: Path, tmp_path: Path) -> None:
+    more = ("training.epochs=20", "training.learning_rate=0.01", "training.seed=1")
+    run(prepared, tmp_path / "static", "static", "item", *more)
+    run(prepared, tmp_path / "finetune", "finetune", "item", *more, "finetune.steps=5", "finetune.rate=0.5")
+    model = load_model(tmp_path / "finetune")
+    histories = torch.tensor([[1, 2, 3, 4, 0], [9, 8, 7, 0, 0], [5, 0, 0, 0, 0]])
+    following = torch.tensor([[2], [8], [6]])
+    with torch.no_grad():
+        before, after = model.read(histories), model.encode(histories)
+        change = (model.score(after, following) - model.score(before, following)).squeeze(1)
+    assert change[:2].gt(0).all(), "an item of the history behind others is more likely after the steps"
+    assert change[2].abs() < 1e-6, "a single item has nothing before it to learn from"
+    assert not any(parameter.grad is not None for parameter in model.parameters())
