@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import torch
 
-from solid.config import FusionSettings, ModelSettings, TrainingSettings
+from solid.config import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.evaluation.scoring import score_candidates
@@ -41,20 +42,22 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=9500)
     parser.add_argument("--classes", type=int, default=590)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--backbones", default="sasrec,gru4rec,bert4rec,din")
     arguments = parser.parse_args()
     torch.set_num_threads(TrainingSettings().threads)
     dataset = random_data(arguments.users, arguments.items, 13)
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(arguments.items) % arguments.classes + 1])
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s); the median of {arguments.epochs} epochs")
-    print(f"{'head':8} {'train rows/s':>14} {'eval users/s':>14} {'peak MB so far':>15}")
-    for head in ("static", "duet", "solid"):
+    print(f"{'backbone':9} {'head':9} {'train rows/s':>13} {'eval users/s':>13} {'peak MB so far':>15}")
+    for backbone, head in product(arguments.backbones.split(","), ("static", "finetune", "duet", "apg", "solid")):
         torch.manual_seed(0)
+        solid = head == "solid"
         config = ModelConfig(
-            head=head, ids="both" if head == "solid" else "item", modality=None, n_items=arguments.items,
-            n_classes=arguments.classes, model=ModelSettings(), digest="",
-            fusion=FusionSettings() if head == "solid" else None,
+            head=head, ids="both" if solid else "item", modality=None, n_items=arguments.items,
+            n_classes=arguments.classes if solid else 0, model=ModelSettings(backbone=backbone), digest="",
+            finetune=FinetuneSettings() if head == "finetune" else None, fusion=FusionSettings() if solid else None,
         )  # fmt: skip
-        model = Recommender(config, classes)
+        model = Recommender(config, classes if solid else None)
         rates: list[float] = []
         loop = TrainingSettings(epochs=arguments.epochs, patience=arguments.epochs)
         fit(model, dataset, loop, TrainingState(""), lambda state, rates=rates: rates.append(state.rows_per_second))
@@ -62,7 +65,7 @@ def main() -> None:
         score_candidates(model, dataset, "test", 1024)
         users = dataset.n_users / (time.perf_counter() - started)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{head:8} {np.median(rates):14,.0f} {users:14,.0f} {peak:15,.0f}")
+        print(f"{backbone:9} {head:9} {np.median(rates):13,.0f} {users:13,.0f} {peak:15,.0f}")
 
 
 if __name__ == "__main__":
