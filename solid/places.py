@@ -16,6 +16,9 @@ _ADDRESSES = "solid.addresses"  # in a context: the address that each local path
 class _Place(click.Path):
     """Checks a path; an s3:// address stays as it is until Step puts a local path for it."""
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return ("FOLDER" if self.dir_okay else "FILE") + "|s3://..."
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if _is_address(value) else super().convert(value, param, ctx)
 
@@ -64,7 +67,8 @@ def _local_value(ctx: click.Context, kind: _Place, value: Any, outputs: ExitStac
         return value
     from solid.storage import download_file, download_folder, upload_when_done
 
-    if outputs is not None and kind is FOLDER:
+    if kind is FOLDER:
+        assert outputs is not None
         path = outputs.enter_context(upload_when_done(value, str(ctx.info_name)))
     else:
         path = download_file(value) if kind is FILE else download_folder(value)

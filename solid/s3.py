@@ -6,6 +6,7 @@ AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_MAX_ATTEMPTS ...); there is nothing to confi
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ class MissingObjectError(DataError):
     """An object is not there (any more)."""
 
 
+@functools.cache
+def client() -> Any:
+    """The client of this process; making one takes longer than most requests."""
+    return boto3.Session().client("s3")
+
+
 class Prefix:
     """The objects below ``s3://bucket/prefix``, by names relative to it; "" names an object at the address itself.
 
@@ -52,7 +59,7 @@ class Prefix:
         self._prefix = key.strip("/")
         self.address = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
         with self._clear_errors():
-            self._client: Any = boto3.Session().client("s3")
+            self._client = client()
 
     def objects(self) -> dict[str, int]:
         """Size in bytes of every object, placeholders of folders left out."""

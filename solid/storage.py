@@ -180,9 +180,7 @@ def _place(kind: str, address: str) -> Path:
         name = f"{PurePosixPath(address).name[:100]}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
         (root / kind).mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise SettingsError(
-            f"no folder for copies of S3: {error}; name one that can be written with SOLID_CACHE"
-        ) from None
+        raise SettingsError(f"no folder for copies of S3: {error}; name one with SOLID_CACHE") from None
     return root / kind / name
 
 
