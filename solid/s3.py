@@ -16,11 +16,13 @@ from typing import Any
 import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from solid.console import byte_progress
 from solid.errors import DataError
 
+_CONNECTIONS = 16  # a transfer manager works in 10 threads, and looks at what comes next in 5 more
 _REMOVED_AT_ONCE = 1000  # S3's limit
 _MISSING = ("NoSuchKey", "404")
 _REMEDIES = {
@@ -39,7 +41,7 @@ class MissingObjectError(DataError):
 @functools.cache
 def client() -> Any:
     """The client of this process; making one takes longer than most requests."""
-    return boto3.Session().client("s3")
+    return boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS))
 
 
 class Prefix:

@@ -22,6 +22,7 @@ from solid.config import DataSettings
 from solid.data.ingest import ingest
 from solid.errors import DataError
 from solid.files import partial_of
+from solid.s3 import client
 from solid.storage import upload_when_done
 
 FILES = {
@@ -305,6 +306,7 @@ def test_s3_errors_are_told(tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match="NoSuchBucket"):
         ingest(tmp_path / "raw", DataSettings(source="s3://nobucket/x"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    client.cache_clear()
     with pytest.raises(DataError, match=r"SignatureDoesNotMatch.*check AWS_SECRET_ACCESS_KEY"):
         ingest(tmp_path / "raw", DataSettings(source="s3://solid/in"))
     assert not (tmp_path / "raw").exists()
