@@ -86,7 +86,7 @@ class Manifest(_Closed):
     def is_held_by(self, folder: Path) -> bool:
         """Whether the folder has the files, all of them and no others, in their sizes."""
         found = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
-        return found == {name: file.size for name, file in self.files.items()}
+        return folder.is_dir() and found == {name: file.size for name, file in self.files.items()}
 
 
 def is_output(address: str) -> bool:
@@ -165,11 +165,15 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
             shutil.rmtree(folder)
         yield folder
         manifest = _describe(folder, step)
-        _publish(target, manifest, folder)
+        try:
+            _publish(target, manifest, folder)
+        except DataError:
+            say(f"{folder}: whole, but not uploaded; the next try of this step makes it anew")
+            raise
         copy = _place("inputs", target.address) / manifest.digest
         _settle(folder, copy, manifest)
         os.utime(copy)
-    say(f"{target.address}: {_amount(manifest)} uploaded")
+    say(f"{target.address}: uploaded {_amount(manifest)}")
 
 
 def _place(kind: str, address: str) -> Path:
@@ -212,7 +216,7 @@ def _download(source: Prefix, manifest: Manifest, copy: Path) -> None:
                     "run the step that writes it again"
                 )
         _settle(folder, copy, manifest)
-    say(f"{source.address}: {_amount(manifest)} downloaded")
+    say(f"{source.address}: downloaded {_amount(manifest)}")
 
 
 def _settle(folder: Path, copy: Path, manifest: Manifest) -> None:
@@ -289,4 +293,4 @@ def _is_over(name: str, older: Manifest | None, newer: Manifest) -> bool:
 
 
 def _amount(manifest: Manifest) -> str:
-    return f"{len(manifest.files):,} files, {manifest.size / 1e6:,.1f} MB,"
+    return f"{len(manifest.files):,} files, {manifest.size / 1e6:,.1f} MB"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from solid.storage import MANIFEST, download_file, download_folder, is_output, u
 
 pytestmark = pytest.mark.s3
 
+ROOT = Path(__file__).resolve().parent.parent
 OLD, NEW = {"a": b"1", "b/c d": b"", "big": b"x" * 100}, {"a": b"2", "é": b"3"}
 
 
@@ -145,19 +148,22 @@ with upload_when_done({address!r}, "prepare") as folder:
     assert contents(download_folder(address)) == NEW
 
 
-def test_an_upload_that_fails_takes_back_what_it_sent(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_fails_takes_back_what_it_sent_and_keeps_what_was_made(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     upload(address, OLD)
     before = Prefix(address).objects()
 
-    def vanish(self: Prefix, files: dict[str, Path], original: Any = Prefix.upload) -> None:
-        [*files.values()][-1].unlink()
-        original(self, {name: path for name, path in files.items() if path.exists()})
-        raise OSError("disk gone")
+    def fail(self: Prefix, files: dict[str, Path], original: Any = Prefix.upload) -> None:
+        original(self, dict([*files.items()][:1]))
+        raise DataError("network gone")
 
-    monkeypatch.setattr(Prefix, "upload", vanish)
-    with pytest.raises(OSError, match="disk gone"):
+    monkeypatch.setattr(Prefix, "upload", fail)
+    with pytest.raises(DataError, match="network gone"):
         upload(address, NEW)
     assert Prefix(address).objects() == before
+    [kept] = re.findall(r"^(/.*): whole, but not uploaded", capsys.readouterr().err, re.MULTILINE)
+    assert contents(Path(kept)) == NEW
 
 
 def test_of_two_writers_the_last_one_counts_and_none_harms_the_other(address: str, elsewhere: Any) -> None:
@@ -346,6 +352,33 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(s3: Any) -> None:
         ):
             use("s3://nobucket/x")
     assert "nobucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+
+# DVC
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_gets_its_data_by_dvc_pull(s3: Any, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / ".dvc").mkdir(parents=True)
+    shutil.copy(ROOT / ".dvc" / "config", here / ".dvc")
+    write(here / "data", OLD)
+    who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+    def call(folder: Path, *command: str) -> None:
+        environment = os.environ | who | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    call(here, "git", "init", "--quiet")
+    call(here, "dvc", "add", "data")
+    call(here, "dvc", "push")
+    call(here, "git", "add", ".")
+    call(here, "git", "commit", "--quiet", "--message", "data")
+    call(tmp_path, "git", "clone", "--quiet", str(here), str(there))
+    assert not (there / "data").exists()
+    call(there, "dvc", "pull")
+    assert contents(there / "data") == OLD
 
 
 # the command line
