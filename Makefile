@@ -4,12 +4,13 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check clean
+.PHONY: help setup run test check clean stack stack-down
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo
 	@echo "Own data:  make run SOURCE=<folder, https:// or s3:// address> FORMAT=<reader, default auto>"
+	@echo "Ports:     make stack S3_PORT=8333 MLFLOW_PORT=5000"
 	@echo "Settings:  make run SET='training.seed=1 semantics.modalities=[id,id_text]'"
 
 setup: .venv/installed  ## install the pinned packages into .venv
@@ -31,6 +32,12 @@ check: setup  ## lint, format, types and whether dvc.lock is current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@! $(BIN)/dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
 		{ echo "dvc.lock is stale: run make run, and commit dvc.lock"; exit 1; }
+
+stack: setup  ## start an S3 server and an MLflow server on this machine, say what to export
+	@$(BIN)/python scripts/stack.py up $(if $(S3_PORT),--s3-port $(S3_PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT))
+
+stack-down:  ## stop them; what they hold stays
+	@$(BIN)/python scripts/stack.py down
 
 clean:  ## remove outputs and runs, keep the environment and the cache of DVC
 	rm -rf work runs mlflow.db mlartifacts

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from solid import __version__
-from solid.errors import SolidError
+from solid.places import FILE, FOLDER, INPUT, Step, input_folder
 
 if TYPE_CHECKING:
     from solid.config import Settings
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
-INPUT = click.Path(file_okay=False, exists=True, path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
 # Numerical libraries choose their kernels by processor, and kernels differ in last bits that a training makes grow.
 # AVX2 is what all x86 servers have, and no slower at these sizes; the libraries read this as they are imported.
@@ -31,16 +29,12 @@ SAME_ON_EVERY_PROCESSOR = {
 
 
 class _Commands(click.Group):
-    """Lists commands in the order of the chain and turns the user's errors into one clear message."""
+    """Lists commands in the order of the chain."""
+
+    command_class = Step
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (SolidError, OSError) as error:
-            raise click.ClickException(str(error)) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -49,6 +43,8 @@ def main() -> None:
     """SOLID: recommenders whose weights are generated from semantic sequences.
 
     The steps run in the order of this list; each reads files and writes files. `dvc repro` calls them all.
+    Every folder may be an s3://bucket/prefix address instead: inputs are copied to this machine and checked, an output
+    goes up whole once its step has ended well.
     """
     for variable, value in SAME_ON_EVERY_PROCESSOR.items():
         os.environ.setdefault(variable, value)
@@ -63,7 +59,7 @@ def settings_options(command: F) -> F:
     )(command)
     return click.option(
         "--params",
-        type=click.Path(dir_okay=False, exists=True, path_type=Path),
+        type=FILE,
         help="YAML file of settings  [default: params.yaml if it exists, else built-in defaults]",
     )(command)
 
@@ -183,14 +179,15 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
         for mark, values in each.items():
             written = [text.replace(mark, value) for text in written for value in (values if mark in text else [""])]
         for text in written:
-            name, equals, folder = text.partition("=")
-            if not (name and equals and Path(folder).is_dir()):
+            name, equals, place = text.partition("=")
+            folder = input_folder(place)
+            if not (name and equals and folder.is_dir()):
                 raise click.UsageError(
-                    f"--model {pattern}: no folder {folder!r}; write it as NAME=FOLDER of a trained model"
+                    f"--model {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"
                 )
             if name in models:
                 raise click.UsageError(f"--model {pattern}: a second model of the name {name!r}")
-            models[name] = Path(folder)
+            models[name] = folder
     return models
 
 

@@ -103,9 +103,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 
 
 @pytest.fixture
-def s3(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def s3(s3_server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client of the S3 server, to which the environment of the test points too; write below a prefix of your own."""
     import boto3
+
+    from solid.s3 import client
+
+    client.cache_clear()
+    monkeypatch.setenv("SOLID_CACHE", str(tmp_path / "cache"))
 
     for name, value in s3_server.items():
         monkeypatch.setenv(name, value)

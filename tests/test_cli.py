@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 # What these modules do decides how steps speak and where they find things, not what they write.
-PLUMBING = {"config.py", "console.py", "errors.py", "files.py", "tracking.py"}
+PLUMBING = {"config.py", "console.py", "errors.py", "files.py", "s3.py", "storage.py", "tracking.py"}
 
 
 def invoke(*arguments: str) -> tuple[int, str]:

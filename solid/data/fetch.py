@@ -10,10 +10,8 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from solid.console import progress
@@ -22,7 +20,6 @@ from solid.errors import DataError
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20  # bytes read at once
 TIMEOUT = 60  # seconds without a byte
-CONNECTIONS = 8  # objects fetched at the same time: pictures are many and small
 ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar")
 
 
@@ -43,7 +40,7 @@ def fetch(source: str, into: Path) -> None:
     if address.scheme in ("http", "https"):
         _download(address, into)
     elif address.scheme == "s3":
-        _download_objects(address, into)
+        _download_objects(public(source), into)
     elif "://" in source:
         raise DataError(f"{public(source)}: give a folder, or an https://, http:// or s3:// address")
     else:
@@ -128,41 +125,20 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         yield chunk
 
 
-def _download_objects(address: SplitResult, into: Path) -> None:
-    import boto3
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
+def _download_objects(address: str, into: Path) -> None:
+    from solid.s3 import Prefix
+    from solid.storage import download_folder, is_output
 
-    shown, bucket, prefix = public(address.geturl()), address.hostname or "", address.path.strip("/")
-    try:
-        client: Any = boto3.Session().client("s3")
-        names = _objects(client, bucket, prefix, shown)
-        for name in names.values():
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            done = pool.map(lambda key: client.download_file(bucket, key, str(into / names[key])), names)
-            for _ in progress(done, f"download {shown}", "file", len(names)):
-                pass
-    except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise DataError(
-            f"{shown}: {error}; check the address, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL_S3"
-        ) from None
-    if not names:
-        raise DataError(f"{shown}: no object there; `aws s3 ls {shown}/` should list some")
-
-
-def _objects(client: Any, bucket: str, prefix: str, shown: str) -> dict[str, PurePosixPath]:
-    """Key -> relative path of the wanted objects below the prefix, or of the one object with that key."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    names = {}
-    for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
-        if key.endswith("/"):  # a folder's placeholder
-            continue
-        if key == prefix:
-            names[key] = PurePosixPath(PurePosixPath(key).name)
-        elif not prefix or key.startswith(prefix + "/"):
-            names[key] = _inside(key.removeprefix(prefix).removeprefix("/"), shown)
-    return {key: name for key, name in names.items() if _wanted(name)}
+    if is_output(address):
+        _copy(download_folder(address), into)
+        return
+    source = Prefix(address)
+    sizes = source.objects()
+    paths = {name: _inside(name or PurePosixPath(source.address).name, source.address) for name in sizes}
+    wanted = {name: into / path for name, path in paths.items() if _wanted(path)}
+    if not wanted:
+        raise DataError(f"{source.address}: no object there; `aws s3 ls {source.address}/` should list some")
+    source.download(wanted, sum(sizes[name] for name in wanted))
 
 
 def _unpack(archive: Path, into: Path) -> None:

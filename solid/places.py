@@ -1,0 +1,76 @@
+"""What commands take for folders and files: a path, or an s3:// address of which their functions know nothing."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from solid.errors import SolidError
+
+_ADDRESSES = "solid.addresses"  # in a context: the address that each local path stands for
+
+
+class _Place(click.Path):
+    """Checks a path; an s3:// address stays as it is until Step puts a local path for it."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return ("FOLDER" if self.dir_okay else "FILE") + "|s3://..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if _is_address(value) else super().convert(value, param, ctx)
+
+
+FOLDER = _Place(file_okay=False, path_type=Path)
+INPUT = _Place(file_okay=False, exists=True, path_type=Path)
+FILE = _Place(dir_okay=False, exists=True, path_type=Path)
+
+
+class Step(click.Command):
+    """Gives its function local paths alone, and turns the user's errors into one clear message.
+
+    FOLDER is an output: of an address it goes up after the function ended well. INPUT and FILE come down before.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the function."""
+        try:
+            with ExitStack() as outputs:
+                # The output first: where it may not be written, nothing need come down.
+                for param in sorted(self.params, key=lambda param: param.type is not FOLDER):
+                    if isinstance(param.type, _Place):
+                        assert param.name is not None
+                        ctx.params[param.name] = _local_value(ctx, param.type, ctx.params[param.name], outputs)
+                return super().invoke(ctx)
+        except (SolidError, OSError) as error:
+            message = str(error)
+            for path, address in ctx.meta.get(_ADDRESSES, {}).items():
+                message = message.replace(path, address)
+            raise click.ClickException(message) from None
+
+
+def input_folder(place: str) -> Path:
+    """The folder at a path, or a local copy of the one at an address; for values that INPUT cannot parse."""
+    return Path(_local_value(click.get_current_context(), INPUT, place))
+
+
+def _is_address(value: Any) -> bool:
+    return str(value).startswith("s3://")
+
+
+def _local_value(ctx: click.Context, kind: _Place, value: Any, outputs: ExitStack | None = None) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_local_value(ctx, kind, place, outputs) for place in value)
+    if not _is_address(value):
+        return value
+    from solid.storage import download_file, download_folder, upload_when_done
+
+    if kind is FOLDER:
+        assert outputs is not None
+        path = outputs.enter_context(upload_when_done(value, str(ctx.info_name)))
+    else:
+        path = download_file(value) if kind is FILE else download_folder(value)
+    ctx.meta.setdefault(_ADDRESSES, {})[str(path)] = value
+    return path

@@ -1,0 +1,296 @@
+"""Folders in S3 that appear whole or not at all, and the local copies that steps work on.
+
+S3 cannot rename a folder, so the output of a step lies there as
+
+    <address>/20261125T031500Z-5f0c2a9e/...    the files of one version
+    <address>/solid-manifest.json              the version that counts: its files, their sizes and SHA-256
+
+The files of a new version go up beside the older one's. Then its manifest replaces the older manifest, which S3 does
+whole, and only then are the older files removed. A reader takes exactly the files that the manifest lists. So a writer
+that is interrupted, or overtaken by another one, leaves a whole output behind; what it left of its own version is
+removed a day later by the next writer.
+
+Local copies lie in the folder that SOLID_CACHE names (default: ``solid`` in the user's cache folder). A copy is
+found again by its content, so that an input that has not changed is not downloaded again, not even after the step that
+wrote it ran anew. All of the folder can be removed at any time that no step runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from secrets import token_hex
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from solid.console import say
+from solid.errors import DataError, SettingsError
+from solid.files import whole_file
+from solid.s3 import MissingObjectError, Prefix
+
+MANIFEST = "solid-manifest.json"
+_DAY = timedelta(days=1)  # no upload takes longer, and no step comes back to an input after so long
+_TIME = "%Y%m%dT%H%M%SZ"
+_VERSION = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(_Closed):
+    """What a file must be to be the one that was written."""
+
+    size: int = Field(ge=0, description="in bytes")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Manifest(_Closed):
+    """Which files make up an output."""
+
+    step: str = Field(description="the command that wrote it; no other one replaces it")
+    version: Annotated[str, Field(pattern=f"^{_VERSION.pattern}$")] = Field(description="folder of the files")
+    files: dict[str, File] = Field(description="by relative path")
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, File]) -> dict[str, File]:
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or str(path) != name or "\\" in name:
+                raise ValueError(f"{name!r} would lie outside its folder")
+        return files
+
+    @property
+    def digest(self) -> str:
+        """Of names and contents, whichever version they are."""
+        described = {name: file.sha256 for name, file in sorted(self.files.items())}
+        return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
+
+    @property
+    def size(self) -> int:
+        """Of all files, in bytes."""
+        return sum(file.size for file in self.files.values())
+
+    def is_held_by(self, folder: Path) -> bool:
+        """Whether the folder has the files, all of them and no others, in their sizes."""
+        found = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+        return folder.is_dir() and found == {name: file.size for name, file in self.files.items()}
+
+
+def is_output(address: str) -> bool:
+    """Whether a step has written its output to the address."""
+    return _read_manifest(Prefix(address)) is not None
+
+
+def download_folder(address: str) -> Path:
+    """A local copy of the output that lies at an address, to be read and not changed.
+
+    It is downloaded if there is no copy of the same content yet, and checked against sizes and SHA-256.
+
+    Raises:
+        DataError: there is no output, it is damaged, or S3 refuses or does not answer.
+    """
+    source = Prefix(address)
+    while True:
+        manifest = _read_manifest(source)
+        if manifest is None:
+            raise DataError(
+                f"{source.address}: no output of a step lies there (it would have a {MANIFEST}); check the address, "
+                "or run the step that writes it"
+            )
+        copy = _place("inputs", source.address) / manifest.digest
+        if not manifest.is_held_by(copy):
+            try:
+                _download(source, manifest, copy)
+            except MissingObjectError as error:
+                if _read_manifest(source) == manifest:
+                    raise DataError(
+                        f"{error}, though the manifest lists it; run the step that writes it again"
+                    ) from None
+                continue  # a new version took the place of this one while it came down
+        os.utime(copy)  # in use
+        return copy
+
+
+def download_file(address: str) -> Path:
+    """A local copy of one small object, such as a file of settings.
+
+    Raises:
+        DataError: there is none, or S3 refuses or does not answer.
+    """
+    source = Prefix(address)
+    content = source.read("")
+    if content is None:
+        raise DataError(f"{source.address}: no such object; check the address")
+    folder = _place("inputs", source.address) / hashlib.sha256(content).hexdigest()[:16]
+    with whole_file(folder / PurePosixPath(source.address).name) as partial:
+        partial.write_bytes(content)
+    return folder / PurePosixPath(source.address).name
+
+
+@contextmanager
+def upload_when_done(address: str, step: str) -> Iterator[Path]:
+    """Yield the path of a folder to make; when the block ends well, and only then, it is the output at the address.
+
+    The path is the same for every try on this machine, so that a training goes on from what an interrupted one left
+    beside it. An older output of the same step is replaced. What was uploaded stays as a local copy.
+
+    Args:
+        address: where the output goes.
+        step: the command that makes it.
+
+    Raises:
+        DataError: an output of another step lies there, another process on this machine writes there, or S3 refuses or
+            does not answer.
+    """
+    target = Prefix(address)
+    older = _read_manifest(target)
+    if older and older.step != step:
+        raise DataError(f"{target.address}: holds an output of {older.step}, not of {step}; choose another --out")
+    folder = _place("outputs", target.address)
+    with _only_writer(folder, target.address):
+        if folder.exists():  # its upload failed
+            shutil.rmtree(folder)
+        yield folder
+        manifest = _describe(folder, step)
+        try:
+            _publish(target, manifest, folder)
+        except DataError:
+            say(f"{folder}: whole, but not uploaded; the next try of this step makes it anew")
+            raise
+        copy = _place("inputs", target.address) / manifest.digest
+        _settle(folder, copy, manifest)
+        os.utime(copy)
+    say(f"{target.address}: uploaded {_amount(manifest)}")
+
+
+def _place(kind: str, address: str) -> Path:
+    """The folder for an address in the cache: a name that people recognise, and a hash that tells addresses apart."""
+    default = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        root = Path(os.environ.get("SOLID_CACHE") or f"{default}/solid").expanduser().absolute()
+        name = f"{PurePosixPath(address).name[:100]}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+        (root / kind).mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        raise SettingsError(f"no folder for copies of S3: {error}; name one with SOLID_CACHE") from None
+    return root / kind / name
+
+
+def _read_manifest(source: Prefix) -> Manifest | None:
+    content = source.read(MANIFEST)
+    if content is None:
+        return None
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"{source.address}/{MANIFEST}: not a manifest ({place}: {first['msg']}); remove it and run the step again"
+        ) from None
+
+
+def _download(source: Prefix, manifest: Manifest, copy: Path) -> None:
+    copy.parent.mkdir(exist_ok=True)
+    _remove_unused(copy.parent)
+    with tempfile.TemporaryDirectory(dir=copy.parent, prefix=".", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch, "files")
+        folder.mkdir()
+        source.download({f"{manifest.version}/{name}": folder / name for name in manifest.files}, manifest.size)
+        for name, expected in manifest.files.items():
+            if _describe_file(folder / name) != expected:
+                raise DataError(
+                    f"{source.address}/{manifest.version}/{name}: not the file that was written, by size or SHA-256; "
+                    "run the step that writes it again"
+                )
+        _settle(folder, copy, manifest)
+    say(f"{source.address}: downloaded {_amount(manifest)}")
+
+
+def _settle(folder: Path, copy: Path, manifest: Manifest) -> None:
+    """Make a finished folder the copy, unless another process has made the same one in the meantime."""
+    copy.parent.mkdir(exist_ok=True)
+    if copy.exists() and not manifest.is_held_by(copy):
+        shutil.rmtree(copy)
+    try:
+        folder.replace(copy)
+    except OSError:
+        if not manifest.is_held_by(copy):
+            raise
+        shutil.rmtree(folder)
+
+
+def _remove_unused(copies: Path) -> None:
+    """Remove the copies of one address that no step has asked for in a day."""
+    for copy in copies.iterdir():
+        with suppress(FileNotFoundError):  # another process removes it, too
+            if copy.stat().st_mtime < time.time() - _DAY.total_seconds():
+                shutil.rmtree(copy, ignore_errors=True)
+
+
+@contextmanager
+def _only_writer(folder: Path, address: str) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process, however that ends."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"{address}: another process on this machine writes there; wait until it ends") from None
+        yield
+
+
+def _describe(folder: Path, step: str) -> Manifest:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return Manifest(
+        step=step,
+        version=f"{datetime.now(UTC).strftime(_TIME)}-{token_hex(4)}",
+        files={path.relative_to(folder).as_posix(): _describe_file(path) for path in paths},
+    )
+
+
+def _describe_file(path: Path) -> File:
+    with path.open("rb") as file:
+        return File(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _publish(target: Prefix, manifest: Manifest, folder: Path) -> None:
+    objects = {f"{manifest.version}/{name}": folder / name for name in manifest.files}
+    try:
+        target.upload(objects)
+    except BaseException:
+        with suppress(DataError):
+            target.remove(objects)
+        raise
+    older = _read_manifest(target)
+    target.write(MANIFEST, manifest.model_dump_json(indent=2).encode())
+    try:
+        target.remove([name for name in target.objects() if _is_over(name, older, manifest)])
+    except DataError as error:
+        say(f"{error}; the new output is in place, files of an older one remain beside it")
+
+
+def _is_over(name: str, older: Manifest | None, newer: Manifest) -> bool:
+    """Whether an object belongs to the version just replaced, or to one that somebody began to write long ago."""
+    version = name.partition("/")[0]
+    begun = _VERSION.fullmatch(version)
+    if begun is None or version == newer.version:
+        return False
+    if older is not None and version == older.version:
+        return True
+    return datetime.now(UTC) - datetime.strptime(begun[1], _TIME).replace(tzinfo=UTC) > _DAY
+
+
+def _amount(manifest: Manifest) -> str:
+    return f"{len(manifest.files):,} files, {manifest.size / 1e6:,.1f} MB"
