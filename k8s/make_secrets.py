@@ -64,7 +64,7 @@ def manifests(overlay: str, environment: Mapping[str, str]) -> list[dict[str, An
         KeyError: ``cloud`` lacks a variable.
     """
     values = drawn() if overlay == "local" else {name: environment[name] for name in GIVEN}
-    login = {"MLFLOW_TRACKING_USERNAME": "pipelines", "MLFLOW_TRACKING_PASSWORD": secrets.token_urlsafe(30)}
+    login = {"username": "pipelines", "password": secrets.token_urlsafe(30)}
     contents = {
         (PIPELINES, "solid-s3"): {
             "accesskey": values["SOLID_AWS_ACCESS_KEY_ID"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from typing import Any
 
 import kubernetes_validate
@@ -110,7 +111,7 @@ def test_only_the_store_inside_the_cluster_is_spoken_to_without_tls() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_steps_are_told_is_what_the_services_answer_to(overlay: str) -> None:
     manifests = render(overlay)
-    steps = find(manifests, "ConfigMap", "solid-environment")["data"]
+    steps = find(manifests, "ConfigMap", "solid")["data"]
     server = find(manifests, "ConfigMap", "mlflow-settings")["data"]
     services = {key(service)[2]: service for service in of_kind(manifests, "Service")}
 
@@ -145,3 +146,21 @@ def test_any_host_is_never_allowed_and_the_middleware_stays_on(overlay: str) -> 
 def test_the_cloud_overlay_brings_neither_a_store_nor_a_database() -> None:
     assert of_kind(render("cloud"), "StatefulSet", "PersistentVolumeClaim") == []
     assert {key(service)[2] for service in of_kind(render("cloud"), "Service")} == {"mlflow"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_steps_find_the_variables_and_secrets_that_the_pipelines_name(overlay: str) -> None:
+    deployment = pytest.importorskip("pipelines.deployment", reason="no pipelines here")
+    names = deployment.Deployment("solid@sha256:0")
+    variables = find(render(overlay), "ConfigMap", names.config)
+    assert key(variables)[1] == "kubeflow"
+    assert set(variables["data"]) <= set(deployment.CONFIG)
+    made = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in manifests_of(overlay)}
+    for secret, keys in [(names.s3_secret, deployment.S3_SECRET), (names.mlflow_secret, deployment.MLFLOW_SECRET)]:
+        assert set(made["kubeflow", secret]["stringData"]) == set(keys)
+
+
+def manifests_of(overlay: str) -> list[Manifest]:
+    """The secrets that k8s/make_secrets.py prints."""
+    module = runpy.run_path(str(K8S / "make_secrets.py"))
+    return list(module["manifests"](overlay, dict.fromkeys(module["GIVEN"], "x")))

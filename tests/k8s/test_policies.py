@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from manifests import OVERLAYS, Manifest, find, render
+from manifests import K8S, OVERLAYS, Manifest, find, render
 from policies import (
     EXTERNAL,
     POLICIES,
@@ -299,8 +299,14 @@ def test_every_policy_is_shown_to_fail() -> None:
 
 
 def test_what_comes_from_elsewhere_is_used_by_an_overlay() -> None:
-    lacking = set()
-    for overlay in OVERLAYS:
-        text = str(render(overlay))
-        lacking |= {name for name in EXTERNAL if name[2] in text}
-    assert lacking == set(EXTERNAL)
+    rendered = " ".join(str(render(overlay)) for overlay in OVERLAYS)
+    assert {name for name in EXTERNAL if name[2] in rendered} == set(EXTERNAL)
+
+
+def test_the_page_names_what_comes_from_elsewhere_and_counts_right() -> None:
+    page = (K8S.parent / "docs" / "kubernetes.md").read_text("utf-8")
+    for _, _, name in EXTERNAL:
+        assert name in page
+    assert f"{len(render('local'))} lines" in page
+    assert f"{len(render('cloud'))} resources" in page
+    assert f"{len(POLICIES)} policies" in page

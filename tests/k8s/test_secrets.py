@@ -89,7 +89,12 @@ def test_the_settings_of_the_server_and_its_passwords_do_not_overlap() -> None:
 def test_local_draws_every_value_anew_and_long_enough() -> None:
     first, second = made("local"), made("local")
     assert first["solid", "mlflow-server"] != second["solid", "mlflow-server"]
-    drawn = [value for data in first.values() for name, value in data.items() if "PASSWORD" in name or "SECRET" in name]
+    drawn = [
+        value
+        for data in first.values()
+        for name, value in data.items()
+        if "PASSWORD" in name.upper() or "SECRET" in name.upper()
+    ]
     assert min(map(len, drawn)) >= 32
     assert "solid-key" not in str(first)
 

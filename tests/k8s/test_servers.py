@@ -68,7 +68,7 @@ class Cluster:
     @property
     def pipelines(self) -> tuple[str, str]:
         login = self.secrets["kubeflow", "solid-mlflow"]
-        return login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"]
+        return login["username"], login["password"]
 
 
 def container(kind: str, name: str) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def test_a_step_logs_artifacts_into_the_store_without_a_key_of_it(
         "print(client.get_registered_model('solid').aliases)\n"
     )
     variables = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "MLFLOW_TRACKING_URI": cluster.mlflow}
-    variables |= cluster.secrets["kubeflow", "solid-mlflow"]
+    variables["MLFLOW_TRACKING_USERNAME"], variables["MLFLOW_TRACKING_PASSWORD"] = cluster.pipelines
     result = subprocess.run([sys.executable, "-c", step], env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-2:] == ["whole", "{'champion': '1'}"]
