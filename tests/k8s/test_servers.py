@@ -1,6 +1,6 @@
 """The command lines of the manifests, run as processes with the settings and secrets of the overlay.
 
-What differs from the cluster: ports and folders, and sqlite where the manifest has PostgreSQL.
+What differs from the cluster: ports and folders, one worker of MLflow, and sqlite where the manifest has PostgreSQL.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Cluster:
     """Addresses of the servers, and what the secrets hold."""
 
     store: str
+    filer: str
     mlflow: str
     secrets: dict[tuple[str, str], dict[str, str]]
 
@@ -150,7 +151,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     }
     assert set(moved) <= set(store["args"])
     weed = ["weed", *(moved.get(argument, argument) for argument in store["args"])]
-    weed += [f"-{part}.port={free_port()}" for part in ("master", "volume", "filer", "admin")]
+    ports = {part: free_port() for part in ("master", "volume", "filer", "admin")}
+    weed += [f"-{part}.port={number}" for part, number in ports.items()]
     address = f"http://127.0.0.1:{port}"
     probe = store["readinessProbe"]["httpGet"]["path"]
     with running(weed, path | environment(store, secrets), folder, address + probe, 60):
@@ -164,7 +166,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         variables["AWS_ENDPOINT_URL_S3"] = address
         variables["MLFLOW_BACKEND_STORE_URI"] = database
         variables["MLFLOW_AUTH_CONFIG_PATH"] = str(folder / "auth.ini")
-        moved = {"0.0.0.0": "127.0.0.1", "5000": str(port)}
+        moved = {"0.0.0.0": "127.0.0.1", "5000": str(port), "2": "1"}
         assert set(moved) <= set(server["command"])
         command = [moved.get(argument, argument) for argument in server["command"]]
         upgrade = find(render("local"), "Deployment", "mlflow")["spec"]["template"]["spec"]["initContainers"][0][
@@ -174,7 +176,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         subprocess.run(ready, env=variables, cwd=folder, check=True, capture_output=True)
         mlflow = f"http://127.0.0.1:{port}"
         with running(command, variables, folder, mlflow + server["startupProbe"]["httpGet"]["path"], 120):
-            yield Cluster(address, mlflow, secrets)
+            yield Cluster(address, f"http://127.0.0.1:{ports['filer']}", mlflow, secrets)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +214,13 @@ def test_nobody_makes_or_drops_a_bucket_and_no_key_is_no_entry(cluster: Cluster)
     assert refused(solid.delete_bucket, Bucket="solid") == "AccessDenied"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{cluster.store}/solid?list-type=2")
+
+
+def test_the_file_server_behind_the_store_shows_nothing(cluster: Cluster) -> None:
+    cluster.client("solid").put_object(Bucket="solid", Key="kfp/model", Body=b"weights")
+    for path in ("/buckets/solid/kfp/model", "/buckets/solid/?pretty=y"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(cluster.filer + path)
 
 
 def test_probes_need_neither_a_password_nor_an_allowed_host(cluster: Cluster) -> None:
