@@ -60,7 +60,7 @@ class Cluster:
             headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
         try:
             with urllib.request.urlopen(
-                urllib.request.Request(self.mlflow + path, headers=headers), timeout=30
+                urllib.request.Request(self.mlflow + path, headers=headers), timeout=60
             ) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
@@ -175,7 +175,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         ready = [database if argument == "$(MLFLOW_BACKEND_STORE_URI)" else argument for argument in upgrade]
         subprocess.run(ready, env=variables, cwd=folder, check=True, capture_output=True)
         mlflow = f"http://127.0.0.1:{port}"
-        with running(command, variables, folder, mlflow + server["startupProbe"]["httpGet"]["path"], 120):
+        with running(command, variables, folder, mlflow + server["startupProbe"]["httpGet"]["path"], 300):
             yield Cluster(address, f"http://127.0.0.1:{ports['filer']}", mlflow, secrets)
 
 
