@@ -19,7 +19,7 @@ setup: .venv/installed  ## install the pinned packages into .venv
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing pinned packages into .venv (about three minutes, 2 GB) ..."
 	@$(PYTHON) -m venv .venv
-	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,dev]'
+	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,dev]'
 	@touch $@
 
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
