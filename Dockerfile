@@ -1,13 +1,13 @@
 # One image for every step of the chain; `solid` is its entry point.
 #
-#   make image                                      CPU
-#   make image TORCH_BUILD=                         the build of PyTorch that pip finds by itself, on PyPI one for CUDA
+#   make image                                      for CPU
 #   make image TORCH_BUILD=+cu130 PIP_EXTRA_INDEX_URL=<the address that PyTorch's installation page gives>
+#   make image TORCH_BUILD=                         the build of PyTorch that pip finds by itself, usually one for CUDA
 #
-# The layer of packages depends on pyproject.toml and requirements.lock alone, so that a change of code builds in seconds.
+# The packages depend on pyproject.toml and requirements.lock alone, so that a change of code builds in seconds.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
-FROM ${BASE_IMAGE} AS build
+FROM ${BASE_IMAGE} AS packages
 ARG TORCH_BUILD=+cpu
 ARG PIP_EXTRA_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -15,20 +15,25 @@ WORKDIR /build
 # An environment without pip, filled by the pip of the base image: nothing that installs or builds goes into the image.
 RUN python3 -m venv --without-pip /opt/solid
 COPY pyproject.toml requirements.lock ./
+# Of what is installed, headers, static libraries and the packages' own tests are for building against, not for running.
 RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         >requirements.txt \
     && sed -i "s/^torch$/torch==$(sed -n 's/^torch==//p' requirements.lock)${TORCH_BUILD}/" requirements.txt \
     && python3 -m pip --python /opt/solid/bin/python install --quiet -c requirements.lock -r requirements.txt \
-    # Headers, static libraries and the packages' own tests: for building against, not for running.
     && cd /opt/solid/lib/python3.11/site-packages \
     && rm -rf torch/include torch/share torch/bin pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
     && find . -name '*.a' -delete
+
+FROM packages AS code
 COPY README.md ./
 COPY solid solid
-RUN python3 -m pip --python /opt/solid/bin/python install --quiet --no-deps .
+RUN python3 -m pip --python /opt/solid/bin/python install --quiet --no-deps --prefix /code . \
+    && rm /code/bin/solid-pipeline  # needs kfp, which stays outside
 
 FROM ${BASE_IMAGE}
-COPY --from=build /opt/solid /opt/solid
+RUN rm -rf "$(python3 -c 'import pip; print(*pip.__path__)')"
+COPY --from=packages /opt/solid /opt/solid
+COPY --from=code /code /opt/solid
 # Home and caches lie in /tmp: with a read-only root file system, mount something writable there.
 ENV PATH=/opt/solid/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 ARG VERSION=unknown
