@@ -10,11 +10,11 @@ def evaluate(
     prepared: dsl.Input[dsl.Dataset],
     vectors: dsl.Input[dsl.Dataset],
     embeddings: dsl.Input[dsl.Dataset],
-    baselines: dsl.Input[list[dsl.Model]],
+    baseline_models: dsl.Input[list[dsl.Model]],
     item_model: dsl.Input[dsl.Model],
     models: dsl.Input[list[dsl.Model]],
-    heads: list,
-    item_head: str,
+    baselines: list,
+    generator: str,
     modalities: list,
     evaluation: dict,
     results: dsl.Output[dsl.Artifact],
@@ -28,13 +28,13 @@ def evaluate(
         prepared: What prepare made.
         vectors: What features made; for the map of the semantic space.
         embeddings: What embed took from the item model; likewise.
-        baselines: The baselines.
+        baseline_models: The baselines.
         item_model: The item model.
         models: The SOLID models, one a modality.
-        heads: Heads of the baselines in the order of the table.
-        item_head: Head of the item model.
+        baselines: Heads of the baselines in the order of the table; the others are compared with the first.
+        generator: Head of the item model.
         modalities: Modalities of the SOLID models in the order of the table.
-        evaluation: Section evaluation of the settings: bootstrap resamples, seed.
+        evaluation: Section evaluation of the settings without the baselines: full ranking, bootstrap, seed.
         results: All files: metrics, per-user values, comparison, learning curves, table, report.
         metrics: Every metric of every model.
         report: The report, with curves, semantic classes, codebook and the map of the semantic space.
@@ -45,9 +45,9 @@ def evaluate(
         command=["solid", "evaluate"],
         args=[
             *["--prepared", prepared.path, "--features", vectors.path, "--embeddings", embeddings.path],
-            *["--model", "static=@baselines/static", "--model", f"{item_head}={item_model.path}"],
+            *["--model", "{baseline}=@baseline_models/{baseline}", "--model", f"{generator}={item_model.path}"],
             *["--model", "SOLID {modality}=@models/{modality}", "--out", results.path],
-            *settings(semantics__modalities=modalities, evaluation=evaluation),
+            *settings(semantics__modalities=modalities, evaluation=evaluation, evaluation__baselines=baselines),
             *kubeflow(),
         ],
     )

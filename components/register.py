@@ -22,7 +22,7 @@ def register(
         models: The SOLID models, one a modality; the best on validation is registered.
         results: What evaluate wrote; it goes along with the version.
         modalities: Modalities of the models.
-        evaluation: Section evaluation of the settings: bootstrap resamples, seed.
+        evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
         registry: Section registry of the settings: name, metric, confidence.
         registration: registration.json. Metadata: name, version, champion and the reason in words.
     """

@@ -7,7 +7,7 @@ from components.assign import assign
 from components.embed import embed
 from components.evaluate import evaluate
 from components.register import register
-from components.train import train, train_semantic, train_solid
+from components.train import train_baseline, train_item, train_semantic, train_solid
 from pipelines.deployment import Deployment
 
 
@@ -26,6 +26,8 @@ def chain(deployment: Deployment) -> GraphComponent:
         semantics: dict,
         model: dict,
         training: dict,
+        finetune: dict,
+        apg: dict,
         fusion: dict,
         evaluation: dict,
         registry: dict,
@@ -43,16 +45,18 @@ def chain(deployment: Deployment) -> GraphComponent:
             semantics: Section semantics of the settings without the modalities.
             model: Section model of the settings without the backbone.
             training: Section training of the settings.
-            fusion: Section fusion of the settings.
-            evaluation: Section evaluation of the settings.
+            finetune: Section finetune of the settings.
+            apg: Section apg of the settings.
+            fusion: Section fusion of the settings without the generator.
+            evaluation: Section evaluation of the settings without the baselines.
             registry: Section registry of the settings.
             registering: Whether the best model goes to the registry.
         """
-        learning = {"backbone": backbone, "model": model, "training": training}
+        learning = {"prepared": prepared, "backbone": backbone, "model": model, "training": training, "apg": apg}
         with dsl.ParallelFor(baselines, name="baselines") as head:
-            baseline = train(prepared=prepared, head=head, **learning)
+            baseline = train_baseline(head=head, finetune=finetune, **learning)
             deployment.place(baseline, "baseline")
-        item = deployment.place(train(prepared=prepared, head=generator, **learning), "item")
+        item = deployment.place(train_item(head=generator, **learning), "item")
         embeddings = deployment.place(embed(prepared=prepared, model=item.outputs["trained"]), "embed")
         with dsl.ParallelFor(modalities, name="modalities") as modality:
             assigned = assign(
@@ -63,19 +67,26 @@ def chain(deployment: Deployment) -> GraphComponent:
                 semantics=semantics,
             )
             deployment.place(assigned, "assign")
-            classes = {"prepared": prepared, "semantics": assigned.outputs["classes"]}
-            semantic = deployment.place(train_semantic(head=generator, **classes, **learning), "semantic")
-            solid = train_solid(semantic_model=semantic.outputs["trained"], fusion=fusion, **classes, **learning)
+            classes = assigned.outputs["classes"]
+            semantic = train_semantic(semantics=classes, head=generator, **learning)
+            deployment.place(semantic, "semantic")
+            solid = train_solid(
+                semantics=classes,
+                semantic_model=semantic.outputs["trained"],
+                generator=generator,
+                fusion=fusion,
+                **learning,
+            )
             deployment.place(solid, "solid")
         evaluated = evaluate(
             prepared=prepared,
             vectors=vectors,
             embeddings=embeddings.outputs["embeddings"],
-            baselines=dsl.Collected(baseline.outputs["trained"]),
+            baseline_models=dsl.Collected(baseline.outputs["trained"]),
             item_model=item.outputs["trained"],
             models=dsl.Collected(solid.outputs["trained"]),
-            heads=baselines,
-            item_head=generator,
+            baselines=baselines,
+            generator=generator,
             modalities=modalities,
             evaluation=evaluation,
         )

@@ -7,7 +7,12 @@ from typing import Any
 from solid.config import Settings
 
 # Keys that are parameters of their own, because a pipeline fans out over them or names a step's model by them.
-_APART = {"semantics": {"modalities"}, "model": {"backbone"}}
+_APART = {
+    "semantics": {"modalities"},
+    "model": {"backbone"},
+    "fusion": {"generator"},
+    "evaluation": {"baselines"},
+}
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
@@ -19,8 +24,8 @@ def parameters(settings: Settings) -> dict[str, Any]:
         **values,
         "backbones": [settings.model.backbone],
         "modalities": list(settings.semantics.modalities),
-        "baselines": ["static"],
-        "generator": "duet",
+        "baselines": list(settings.evaluation.baselines),
+        "generator": settings.fusion.generator,
     }
 
 

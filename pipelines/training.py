@@ -28,6 +28,8 @@ def training(deployment: Deployment) -> GraphComponent:
         semantics: dict = DEFAULTS["semantics"],
         model: dict = DEFAULTS["model"],
         training: dict = DEFAULTS["training"],
+        finetune: dict = DEFAULTS["finetune"],
+        apg: dict = DEFAULTS["apg"],
         fusion: dict = DEFAULTS["fusion"],
         evaluation: dict = DEFAULTS["evaluation"],
         registry: dict = DEFAULTS["registry"],
@@ -44,13 +46,15 @@ def training(deployment: Deployment) -> GraphComponent:
             features: Section features: text and image encoders.
             backbones: What turns a history into a state; one chain each.
             baselines: Heads that SOLID is compared with; the first one is the baseline of the table.
-            generator: Generator of weights in the item model and the semantic model.
+            generator: Generator of weights in SOLID, the item model and the semantic model.
             modalities: What semantic ids are made from; one SOLID model each.
             semantics: Section semantics without the modalities: number of classes, seed.
             model: Section model without the backbone: sizes.
             training: Section training: epochs, batch size, learning rate, seed, device.
-            fusion: Section fusion: bound, alignment, codebook.
-            evaluation: Section evaluation: bootstrap, seed.
+            finetune: Section finetune, for the baseline of that name.
+            apg: Section apg, for the generator or baseline of that name.
+            fusion: Section fusion without the generator: bound, alignment, codebook.
+            evaluation: Section evaluation without the baselines: full ranking, bootstrap, seed.
             registry: Section registry: name, metric, confidence.
             registering: Whether the best model of each backbone goes to the MLflow registry.
         """
@@ -70,6 +74,8 @@ def training(deployment: Deployment) -> GraphComponent:
                 semantics=semantics,
                 model=model,
                 training=training,
+                finetune=finetune,
+                apg=apg,
                 fusion=fusion,
                 evaluation=evaluation,
                 registry=registry,
