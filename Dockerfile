@@ -21,7 +21,8 @@ RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb')
     && sed -i "s/^torch$/torch==$(sed -n 's/^torch==//p' requirements.lock)${TORCH_BUILD}/" requirements.txt \
     && python3 -m pip --python /opt/solid/bin/python install --quiet -c requirements.lock -r requirements.txt \
     && cd /opt/solid/lib/python3.11/site-packages \
-    && rm -rf torch/include torch/share torch/bin pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
+    && rm -rf torch/include torch/share pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
     && find . -name '*.a' -delete
 
 FROM packages AS code

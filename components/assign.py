@@ -22,6 +22,8 @@ def assign(
         embeddings: What embed took from the item model.
         modality: What the classes are made from: id, text, image, or a mix such as id_text_image.
         semantics: Section semantics of the settings without the modalities: number of classes, seed.
+
+    Returns:
         classes: The class of every item, and quality.json. Metadata: modality, classes, explained variance.
     """
     return dsl.ContainerSpec(

@@ -12,6 +12,8 @@ def embed(prepared: dsl.Input[dsl.Dataset], model: dsl.Input[dsl.Model], embeddi
     Args:
         prepared: What the model was trained on.
         model: The item model.
+
+    Returns:
         embeddings: One float32 matrix, id.npy. Metadata: its rows and columns.
     """
     return dsl.ContainerSpec(

@@ -35,6 +35,8 @@ def evaluate(
         generator: Head of the item model.
         modalities: Modalities of the SOLID models in the order of the table.
         evaluation: Section evaluation of the settings without the baselines: full ranking, bootstrap, seed.
+
+    Returns:
         results: All files: metrics, per-user values, comparison, learning curves, table, report.
         metrics: Every metric of every model.
         report: The report, with curves, semantic classes, codebook and the map of the semantic space.

@@ -20,6 +20,8 @@ def features(
         prepared: What prepare made of it; row i of each matrix is its item i + 1.
         features: Section features of the settings: encoders and their sizes.
         modalities: What semantic ids will be made from; a part that none of them names is not encoded.
+
+    Returns:
         vectors: One float32 matrix a modality. Metadata: rows and columns of each.
     """
     return dsl.ContainerSpec(

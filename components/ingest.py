@@ -12,6 +12,8 @@ def ingest(data: dict, version: str, raw: dsl.Output[dsl.Dataset]):
     Args:
         data: Section data of the settings: source (s3:// or https:// address) and format (a reader, or auto).
         version: Any text that changes when the data at the source does; the same text lets the cache answer.
+
+    Returns:
         raw: The raw files, unchanged, and manifest.json. Metadata: format, source and digest.
     """
     return dsl.ContainerSpec(

@@ -12,6 +12,8 @@ def prepare(raw: dsl.Input[dsl.Dataset], prepare: dict, prepared: dsl.Output[dsl
     Args:
         raw: What ingest fetched.
         prepare: Section prepare of the settings: k-core, candidates a user, broken lines allowed, seed.
+
+    Returns:
         prepared: Users, items, interactions, candidates, and stats.json with all that was dropped and why. Metadata:
             users, items, interactions, density.
     """

@@ -24,6 +24,8 @@ def register(
         modalities: Modalities of the models.
         evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
         registry: Section registry of the settings: name, metric, confidence.
+
+    Returns:
         registration: registration.json. Metadata: name, version, champion and the reason in words.
     """
     return dsl.ContainerSpec(

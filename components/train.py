@@ -26,6 +26,8 @@ def train_baseline(
         training: Section training of the settings: epochs, batch size, learning rate, seed, device.
         finetune: Section finetune of the settings, for the head of that name.
         apg: Section apg of the settings, for the head of that name.
+
+    Returns:
         trained: Weights (safetensors), configuration and history. Metadata: head, backbone, best epoch and its UAUC on
             the validation candidates.
     """
@@ -59,6 +61,8 @@ def train_item(
         model: Section model of the settings without the backbone: sizes.
         training: Section training of the settings: epochs, batch size, learning rate, seed, device.
         apg: Section apg of the settings, for the generator of that name.
+
+    Returns:
         trained: Weights (safetensors), configuration and history. Metadata: head, backbone, best epoch and its UAUC on
             the validation candidates.
     """
@@ -94,6 +98,8 @@ def train_semantic(
         model: Section model of the settings without the backbone: sizes.
         training: Section training of the settings: epochs, batch size, learning rate, seed, device.
         apg: Section apg of the settings, for the generator of that name.
+
+    Returns:
         trained: Weights (safetensors), configuration and history. Metadata: modality, classes, best epoch and its UAUC
             on the validation candidates.
     """
@@ -134,6 +140,8 @@ def train_solid(
         training: Section training of the settings: epochs, batch size, learning rate, seed, device.
         apg: Section apg of the settings, for the generator of that name.
         fusion: Section fusion of the settings without the generator: the bound, the alignment, the codebook.
+
+    Returns:
         trained: Weights (safetensors), configuration and history. Metadata: modality, classes, best epoch and its UAUC
             on the validation candidates.
     """
