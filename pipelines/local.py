@@ -22,14 +22,16 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import docker
 from docker.errors import DockerException, ImageNotFound
 from kfp import local
 from kfp.dsl.graph_component import GraphComponent
-from kfp.local import docker_task_handler, executor_output_utils, subprocess_task_handler
+from kfp.local import docker_task_handler, executor_input_utils, executor_output_utils, subprocess_task_handler
 from kfp.local.status import Status
 
 from solid.errors import SolidError
@@ -55,21 +57,19 @@ def run(
     """
     for component in _graphs(pipeline):
         _prepare(component)
-    root = root.resolve()
-    root.mkdir(parents=True, exist_ok=True)
-    before = set(root.iterdir())
     runner: Any = _docker_runner(source) if containers else local.SubprocessRunner(use_venv=False)
     if containers:
         _find_image(pipeline)
-    with _repaired(), warnings.catch_warnings(), Path(os.devnull).open("w") as void, redirect_stdout(void):
+    folder = root.resolve() / f"{pipeline.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    folder.mkdir(parents=True)
+    with _repaired(folder.name), warnings.catch_warnings(), Path(os.devnull).open("w") as void, redirect_stdout(void):
         warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
-        local.init(runner, pipeline_root=str(root), raise_on_error=True)
+        local.init(runner, pipeline_root=str(folder.parent), raise_on_error=True)
         try:
             pipeline(**arguments)
         except (RuntimeError, ValueError) as error:
-            raise SolidError(f"{error}\nWhat the failed step said stands above.") from None
-    [made] = set(root.iterdir()) - before
-    return made
+            raise SolidError(f"{click.unstyle(str(error))}\nWhat the failed step said stands above.") from None
+    return folder
 
 
 def _graphs(pipeline: GraphComponent) -> Iterator[Any]:
@@ -126,11 +126,12 @@ def _find_image(pipeline: GraphComponent) -> None:
 
 
 @contextmanager
-def _repaired() -> Iterator[None]:
-    """kfp.local with the faults that this module names put right."""
+def _repaired(folder: str) -> Iterator[None]:
+    """kfp.local with the faults that this module names put right, and outputs in a folder of this name."""
     repairs: list[tuple[Any, str, Any]] = [
         (docker_task_handler, "run_docker_container", _run_container),
         (subprocess_task_handler, "SubprocessTaskHandler", _Process),
+        (executor_input_utils, "get_local_pipeline_resource_name", lambda _: folder),
         (executor_output_utils, "get_outputs_for_task", _outputs),
     ]
     originals = [(module, name, getattr(module, name)) for module, name, _ in repairs]

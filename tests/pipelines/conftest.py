@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import yaml
 from by_hand import IMAGE, ROOT, SMALL, Chain, commands
-from click.testing import CliRunner
 from kfp.dsl.graph_component import GraphComponent
 
 from pipelines.deployment import Deployment
 from pipelines.training import training
-from solid.cli import main
 from solid.config import load_settings
 from solid.data.sample import write_sample
 
@@ -45,11 +44,11 @@ def chain(tmp_path_factory: pytest.TempPathFactory, graph: dict[str, Any]) -> Ch
     write_sample(data, 0)
     settings = load_settings(None, [*SMALL, f"data.source={data}"])
     (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    with contextlib.chdir(folder):
-        for name, stage in graph.items():
-            for command in commands(stage, settings) if name != "register" else []:
-                program, *arguments = shlex.split(command)
-                assert program == "solid"
-                done = CliRunner().invoke(main, arguments)
-                assert done.exit_code == 0, done.output
+    for name, stage in graph.items():
+        for command in commands(stage, settings) if name != "register" else []:
+            program, *arguments = shlex.split(command)
+            assert program == "solid"
+            call = [sys.executable, "-m", "solid.cli", *arguments]
+            done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
     return Chain(data, settings, folder / "work")
