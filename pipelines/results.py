@@ -11,7 +11,11 @@ from solid.files import read_json
 def tell(run: Path) -> str:
     """The table of each evaluation, where the report is, and what was registered."""
     lines = []
-    for table in sorted(run.rglob("results/table.md")):
+    tables = sorted(run.rglob("results/table.md"))
+    for table in tables:
+        if len(tables) > 1:
+            trained = next(table.parents[2].rglob("trained/config.json"))
+            lines.append(f"{read_json(trained)['model']['backbone']}:\n")
         shown = Path(os.path.relpath(table.parent))
         lines += [table.read_text(encoding="utf-8"), f"report            {shown / 'report.html'}"]
     for path in sorted(run.rglob("registration/registration.json")):
