@@ -95,7 +95,7 @@ def test_a_step_runs_without_root_network_capabilities_and_a_writable_root(image
     plain = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none"]
     docker("run", "--rm", *plain, "--volume", f"{tmp_path}:/out", image, "sample", "--out", "/out/data")
     assert (tmp_path / "data").stat().st_uid == 10001
-    assert docker("run", "--rm", *plain, image, "--version") == f"main, version {__version__}\n"
+    assert docker("run", "--rm", *plain, image, "--version") == f"solid, version {__version__}\n"
 
 
 def test_a_container_that_fails_at_once_fails_the_run_every_time(image: str, tmp_path: Path) -> None:
