@@ -2,9 +2,10 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+IMAGE ?= solid:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check clean stack stack-down
+.PHONY: help setup run test check image pipeline stack stack-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +20,7 @@ setup: .venv/installed  ## install the pinned packages into .venv
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing pinned packages into .venv (about three minutes, 2 GB) ..."
 	@$(PYTHON) -m venv .venv
-	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,dev]'
+	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,dev]'
 	@touch $@
 
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
@@ -27,6 +28,13 @@ run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=.
 
 test: setup  ## run the whole test suite
 	@$(BIN)/python -m pytest
+
+image:  ## build the container image and say what takes its space
+	@scripts/image.sh $(IMAGE)
+
+pipeline: setup image  ## run the training pipeline in containers, on the sample data
+	@test -d data || $(BIN)/solid sample --out data
+	@$(BIN)/solid-pipeline run training --image $(IMAGE) $(foreach pair,$(SET),--set '$(pair)')
 
 check: setup  ## lint, format, types and whether dvc.lock is current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from solid import __version__
+from solid import __version__, executor
 from solid.places import FILE, FOLDER, INPUT, Step, input_folder
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        if any(param.name == "out" for param in cmd.params):
+            executor.accept(cmd)
+        super().add_command(cmd, name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -180,7 +185,7 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
             written = [text.replace(mark, value) for text in written for value in (values if mark in text else [""])]
         for text in written:
             name, equals, place = text.partition("=")
-            folder = input_folder(place)
+            folder = input_folder(executor.resolve(place))
             if not (name and equals and folder.is_dir()):
                 raise click.UsageError(
                     f"--model {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"

@@ -194,7 +194,9 @@ class Settings(Section):
 
 
 def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
-    """Read settings from a YAML file and apply ``section.key=value`` overrides (values are YAML).
+    """Read settings from a YAML file and apply ``section.key=value`` overrides (values are YAML, and JSON is YAML).
+
+    ``section={key: value, ...}`` overrides several keys at once.
 
     Without a path, ``params.yaml`` of the current folder is read if there is one.
 
@@ -217,15 +219,19 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
     for override in overrides:
         name, equals, text = override.partition("=")
         section, dot, key = name.strip().partition(".")
-        if not equals or not dot:
-            raise SettingsError(f"--set {override}: write it as section.key=value, for example training.seed=1")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise SettingsError(f"--set {override}: the value is not valid YAML") from None
+        if not dot and isinstance(value, dict):  # some or all keys of a section
+            changes = value
+        elif equals and dot:
+            changes = {key: value}
+        else:
+            raise SettingsError(f"--set {override}: write it as section.key=value, for example training.seed=1")
         keys = values.setdefault(section, {})
         if isinstance(keys, dict):
-            keys[key] = value
+            keys.update(changes)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

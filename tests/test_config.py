@@ -96,6 +96,13 @@ def test_overrides_win_and_the_rest_stays(tmp_path: Path) -> None:
     assert found.model == Settings().model
 
 
+def test_several_keys_of_a_section_are_overridden_at_once(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("training:\n  seed: 1\n  epochs: 7\n")
+    found = load_settings(tmp_path / "p.yaml", ['training={"seed": 2.0, "learning_rate": 1e-05}', "training.seed=3"])
+    assert (found.training.seed, found.training.epochs, found.training.learning_rate) == (3, 7, 1e-5)
+    assert fault(None, "x={a: 1}") == f"settings do not fit:\n  x: unknown key; known here: {SECTIONS}"
+
+
 def test_params_yaml_of_the_current_folder_is_read_if_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings() == Settings()

@@ -1,0 +1,55 @@
+# One image for every step of the chain; `solid` is its entry point.
+#
+#   make image                                      for CPU
+#   make image TORCH_BUILD=+cu130 PIP_EXTRA_INDEX_URL=<the address that PyTorch's installation page gives>
+#   make image TORCH_BUILD=                         the build of PyTorch that pip finds by itself, usually one for CUDA
+#
+# The packages depend on requirements.lock and on what pyproject.toml needs at run time, so that a change of code builds in
+# seconds.
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS requirements
+ARG TORCH_BUILD=+cpu
+WORKDIR /build
+COPY pyproject.toml requirements.lock ./
+RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        >requirements.txt \
+    && sed -i "s/^torch$/torch==$(sed -n 's/^torch==//p' requirements.lock)${TORCH_BUILD}/" requirements.txt
+
+FROM ${BASE_IMAGE} AS packages
+ARG PIP_EXTRA_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# An environment without pip, filled by the pip of the base image: nothing that installs or builds goes into the image.
+RUN python3 -m venv --without-pip /opt/solid
+COPY --from=requirements /build/requirements.txt /build/requirements.lock /build/
+# Of what is installed, headers, static libraries and the packages' own tests are for building against, not for running.
+RUN python3 -m pip --python /opt/solid/bin/python install --quiet -c /build/requirements.lock -r /build/requirements.txt \
+    && cd /opt/solid/lib/python3.11/site-packages \
+    && rm -rf torch/include torch/share pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
+    && find . -name '*.a' -delete
+
+FROM packages AS code
+WORKDIR /build
+COPY pyproject.toml README.md ./
+COPY solid solid
+RUN python3 -m pip --python /opt/solid/bin/python install --quiet --no-deps --prefix /code . \
+    && rm /code/bin/solid-pipeline  # needs kfp, which stays outside
+
+FROM ${BASE_IMAGE}
+RUN rm -rf "$(python3 -c 'import pip; print(*pip.__path__)')"
+COPY --from=packages /opt/solid /opt/solid
+COPY --from=code /code /opt/solid
+# Home and caches lie in /tmp: with a read-only root file system, mount something writable there.
+ENV PATH=/opt/solid/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ARG VERSION=unknown
+ARG GIT_SHA=unknown
+LABEL org.opencontainers.image.title="solid" \
+      org.opencontainers.image.description="Every step of SOLID, from raw data to a registered model" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${GIT_SHA}"
+ENV SOLID_GIT_SHA=${GIT_SHA}
+USER 10001:10001
+WORKDIR /tmp
+ENTRYPOINT ["solid"]
+CMD ["--help"]

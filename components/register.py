@@ -1,0 +1,40 @@
+"""The register step as a Kubeflow component."""
+
+from kfp import dsl
+
+from components.common import IMAGE, kubeflow, settings
+
+
+@dsl.container_component
+def register(
+    prepared: dsl.Input[dsl.Dataset],
+    models: dsl.Input[list[dsl.Model]],
+    results: dsl.Input[dsl.Artifact],
+    modalities: list,
+    evaluation: dict,
+    registry: dict,
+    registration: dsl.Output[dsl.Artifact],
+):
+    """Register the best model in MLflow: as challenger always, as champion when it wins on the test users.
+
+    Args:
+        prepared: What prepare made; its test users decide about the champion.
+        models: The SOLID models, one a modality; the best on validation is registered.
+        results: What evaluate wrote; it goes along with the version.
+        modalities: Modalities of the models.
+        evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
+        registry: Section registry of the settings: name, metric, confidence.
+
+    Returns:
+        registration: registration.json. Metadata: name, version, champion and the reason in words.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["solid", "register"],
+        args=[
+            *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
+            *["--evaluation", results.path, "--out", registration.path],
+            *settings(semantics__modalities=modalities, evaluation=evaluation, registry=registry),
+            *kubeflow(),
+        ],
+    )

@@ -1,0 +1,146 @@
+"""The chain for one backbone, from prepared data to evaluated (and registered) models: a pipeline inside pipelines."""
+
+from kfp import dsl
+from kfp.dsl.graph_component import GraphComponent
+
+from components.assign import assign
+from components.embed import embed
+from components.evaluate import evaluate
+from components.register import register
+from components.train import train_baseline, train_item, train_semantic, train_solid
+from pipelines.deployment import Deployment
+
+
+def chain(deployment: Deployment) -> GraphComponent:
+    """The pipeline that trains, evaluates and, if wanted, registers all models of one backbone."""
+    register_if = registration(deployment)
+
+    @dsl.pipeline(name="chain")
+    def chain(
+        prepared: dsl.Input[dsl.Dataset],
+        vectors: dsl.Input[dsl.Dataset],
+        backbone: str,
+        baselines: list[str],
+        generator: str,
+        modalities: list[str],
+        semantics: dict,
+        model: dict,
+        training: dict,
+        finetune: dict,
+        apg: dict,
+        fusion: dict,
+        evaluation: dict,
+        registry: dict,
+        registering: bool,
+    ) -> dsl.Artifact:
+        """Train, evaluate and register the models of one backbone.
+
+        Args:
+            prepared: What prepare made.
+            vectors: What features made.
+            backbone: What turns a history into a state.
+            baselines: Heads that SOLID is compared with; the first one is the baseline of the table.
+            generator: Generator of the item model and the semantic model.
+            modalities: What semantic ids are made from; one SOLID model each.
+            semantics: Section semantics of the settings without the modalities.
+            model: Section model of the settings without the backbone.
+            training: Section training of the settings.
+            finetune: Section finetune of the settings.
+            apg: Section apg of the settings.
+            fusion: Section fusion of the settings without the generator.
+            evaluation: Section evaluation of the settings without the baselines.
+            registry: Section registry of the settings.
+            registering: Whether the best model goes to the registry.
+        """
+        learning = {"prepared": prepared, "backbone": backbone, "model": model, "training": training, "apg": apg}
+        with dsl.ParallelFor(baselines, name="baselines") as head:
+            baseline = train_baseline(head=head, finetune=finetune, **learning)
+            deployment.place(baseline, "baseline")
+        item = deployment.place(train_item(head=generator, **learning), "item")
+        embeddings = deployment.place(embed(prepared=prepared, model=item.outputs["trained"]), "embed")
+        with dsl.ParallelFor(modalities, name="modalities") as modality:
+            assigned = assign(
+                prepared=prepared,
+                vectors=vectors,
+                embeddings=embeddings.outputs["embeddings"],
+                modality=modality,
+                semantics=semantics,
+            )
+            deployment.place(assigned, "assign")
+            classes = assigned.outputs["classes"]
+            semantic = train_semantic(semantics=classes, head=generator, **learning)
+            deployment.place(semantic, "semantic")
+            solid = train_solid(
+                semantics=classes,
+                semantic_model=semantic.outputs["trained"],
+                generator=generator,
+                fusion=fusion,
+                **learning,
+            )
+            deployment.place(solid, "solid")
+        evaluated = evaluate(
+            prepared=prepared,
+            vectors=vectors,
+            embeddings=embeddings.outputs["embeddings"],
+            baseline_models=dsl.Collected(baseline.outputs["trained"]),
+            item_model=item.outputs["trained"],
+            models=dsl.Collected(solid.outputs["trained"]),
+            baselines=baselines,
+            generator=generator,
+            modalities=modalities,
+            evaluation=evaluation,
+        )
+        deployment.place(evaluated, "evaluate")
+        register_if(
+            registering=registering,
+            prepared=prepared,
+            models=dsl.Collected(solid.outputs["trained"]),
+            results=evaluated.outputs["results"],
+            modalities=modalities,
+            evaluation=evaluation,
+            registry=registry,
+        )
+        return evaluated.outputs["results"]
+
+    return chain
+
+
+def registration(deployment: Deployment) -> GraphComponent:
+    """The pipeline that registers models if it is told to.
+
+    A pipeline of its own, because a list of collected models does not reach into a condition.
+    """
+
+    @dsl.pipeline(name="registration")
+    def registration(
+        registering: bool,
+        prepared: dsl.Input[dsl.Dataset],
+        models: dsl.Input[list[dsl.Model]],
+        results: dsl.Input[dsl.Artifact],
+        modalities: list[str],
+        evaluation: dict,
+        registry: dict,
+    ):
+        """Register the best of the models, if wanted.
+
+        Args:
+            registering: Whether it is.
+            prepared: What prepare made.
+            models: The SOLID models.
+            results: What evaluate wrote.
+            modalities: Modalities of the models.
+            evaluation: Section evaluation of the settings.
+            registry: Section registry of the settings.
+        """
+        with dsl.If(registering == True, name="registering"):  # noqa: E712  builds a condition
+            registered = register(
+                prepared=prepared,
+                models=models,
+                results=results,
+                modalities=modalities,
+                evaluation=evaluation,
+                registry=registry,
+            )
+            deployment.place(registered, "register", cache=False)  # its result depends on the registry, too
+
+    return registration

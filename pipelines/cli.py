@@ -1,0 +1,151 @@
+"""The command line for pipelines: compile one for Kubeflow, or run it on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import yaml
+
+from solid import __version__
+from solid.cli import settings_options
+from solid.console import say
+from solid.errors import SolidError
+
+F = TypeVar("F", bound=Callable[..., Any])
+NAMES = click.Choice(["training"])
+
+
+class _Commands(click.Group):
+    """Turns the user's errors into one clear message."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (SolidError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def main() -> None:
+    """Pipelines of SOLID for Kubeflow.
+
+    A pipeline wires the steps of `solid` together. Its parameters are the sections of params.yaml, with the values
+    that stand there as defaults.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def parameter_options(command: F) -> F:
+    """Add --params, --set and --parameter to a command."""
+    command = click.option(
+        "--parameter",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another parameter of the pipeline, such as backbones=[sasrec,gru4rec]; may be repeated.",
+    )(command)
+    return settings_options(command)
+
+
+@main.command("compile")
+@click.argument("name", type=NAMES)
+@click.option(
+    "--image", envvar="SOLID_IMAGE", required=True, help="Image of every step, by digest.  [env: SOLID_IMAGE]"
+)
+@click.option("--allow-tag", is_flag=True, help="Take an image named by a tag, too.")
+@click.option(
+    "--accelerator", metavar="RESOURCE", help="Resource that training asks for one of, such as nvidia.com/gpu."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: NAME.yaml]")
+@click.option("--manifests", is_flag=True, help="Write Pipeline and PipelineVersion resources, for GitOps.")
+@click.option("--namespace", help="Namespace of these resources.")
+@click.option("--version-name", help="Name of the version in these resources.  [default: the pipeline's]")
+@parameter_options
+def compile_(
+    name: str, image: str, allow_tag: bool, accelerator: str | None, out: Path | None, manifests: bool,
+    namespace: str | None, version_name: str | None, **settings: Any,
+) -> None:  # fmt: skip
+    """Write the pipeline NAME as the YAML that Kubeflow takes."""
+    from kfp.compiler.compiler_utils import KubernetesManifestOptions
+
+    from pipelines import catalogue
+    from pipelines.deployment import Deployment
+
+    if not allow_tag:
+        catalogue.check_pinned(image)
+    pipeline = catalogue.PIPELINES[name](Deployment(image, accelerator))
+    values = catalogue.arguments(pipeline, *_parameters(**settings))
+    manifest = KubernetesManifestOptions(
+        pipeline_name=name,
+        pipeline_version_name=version_name or name,
+        namespace=namespace,
+        include_pipeline_manifest=True,
+    )
+    out = out or Path(f"{name}.yaml")
+    catalogue.write_yaml(pipeline, values, out, manifest if manifests else None)
+    click.echo(f"{out}: pipeline {name} with image {image}")
+
+
+@main.command()
+@click.argument("name", type=NAMES)
+@click.option("--runner", type=click.Choice(["containers", "processes"]), default="containers", show_default=True,
+              help="A container for each task, or a process of this Python.")  # fmt: skip
+@click.option("--image", envvar="SOLID_IMAGE", default="solid:dev", show_default=True, help="Image of the containers.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/pipelines", show_default=True,
+              help="Folder in which the run gets a folder of its own.")  # fmt: skip
+@parameter_options
+def run(name: str, runner: str, image: str, out: Path, **settings: Any) -> None:
+    """Run the pipeline NAME on this machine; outputs are the same files that `dvc repro` makes.
+
+    Containers speak to the MLflow server that MLFLOW_TRACKING_URI names. Without one they do not track training, and
+    nothing is registered.
+    """
+    from pipelines import catalogue
+    from pipelines.deployment import Deployment
+    from pipelines.local import run as run_locally
+    from pipelines.results import tell
+
+    values, given = _parameters(**settings)
+    source = str(values["data"]["source"])
+    if "://" not in source:
+        place = Path(source).expanduser().resolve()
+        if not place.exists():
+            raise click.UsageError(f"data.source {source}: no such folder or file; for sample data: solid sample")
+        source = values["data"]["source"] = str(place)
+    containers = runner == "containers"
+    if containers and not urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).scheme.startswith("http"):
+        say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
+        os.environ["SOLID_TRACKING"] = "off"
+        given.setdefault("registering", False)
+    pipeline = catalogue.PIPELINES[name](Deployment(image))
+    mount = source if "://" not in source else None
+    made = run_locally(pipeline, catalogue.arguments(pipeline, values, given), out, containers=containers, source=mount)
+    click.echo(tell(made))
+
+
+def _parameters(
+    params: Path | None, overrides: tuple[str, ...], parameters: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings at hand as parameters of a pipeline, and those given as NAME=VALUE, the value in YAML."""
+    from pipelines.parameters import parameters as of_settings
+    from solid.config import load_settings
+
+    given = {}
+    for pair in parameters:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--parameter {pair}: write it as name=value, for example backbones=[sasrec]")
+        given[name] = yaml.safe_load(text)
+    return of_settings(load_settings(params, overrides)), given
+
+
+if __name__ == "__main__":
+    main()

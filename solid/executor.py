@@ -1,0 +1,171 @@
+"""What a step says to Kubeflow: metadata of its artifacts, metrics, report and summary for the pages of the UI.
+
+Kubeflow gives a container one JSON text, the executor input, and reads another from a file that it names there. This
+module is all that knows either, so that the image needs no kfp. Every command with ``--out`` accepts
+``--executor-input``; without it nothing here happens.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from solid.errors import SolidError
+from solid.files import read_json, whole_file, write_json
+
+# Where the launcher of Kubeflow puts an artifact of each kind of store; a path of this machine stays as it is.
+_MOUNTS = {"s3://": "/s3/", "minio://": "/minio/", "gs://": "/gcs/"}
+# What is worth reading beside an artifact in the UI, by the file of the output folder that holds it.
+_FACTS = {
+    "manifest.json": ("format", "source", "digest"),
+    "stats.json": ("users", "items", "interactions", "density", "digest"),
+    "config.json": ("head", "ids", "model.backbone", "modality", "n_items", "n_classes", "digest"),
+    "training.json": ("epochs", "best_epoch", "valid_uauc"),
+    "quality.json": ("modality", "items", "classes", "variance_explained"),
+    "comparison.json": ("baseline",),
+    "registration.json": ("name", "version", "model", "reason", "champion.before", "champion.after"),
+}
+# Views for the UI, by type of artifact: the file of the output folder that is shown.
+_VIEWS = {"system.HTML": "report.html", "system.Markdown": "table.md", "system.Metrics": "metrics.json"}
+
+
+def accept(command: click.Command) -> None:
+    """Add ``--executor-input`` to a command that writes a folder, ``--out``."""
+    option = click.Option(
+        ["--executor-input"],
+        metavar="JSON",
+        help="What Kubeflow tells a container; metadata and views for its UI go back. Not for use by hand.",
+    )
+    command.params.append(option)
+    work = command.callback
+    assert work is not None
+
+    @functools.wraps(work)
+    def callback(*, executor_input: str | None, **options: Any) -> Any:
+        if executor_input is None:
+            return work(**options)
+        executor = Executor(executor_input)
+        click.get_current_context().obj = executor
+        out = Path(options["out"])
+        value = work(**options)
+        executor.report(out)
+        return value
+
+    command.callback = callback
+
+
+def resolve(place: str) -> str:
+    """The folder that ``@LIST/KEY`` stands for: the model in the input LIST whose modality or head is KEY.
+
+    Lists of artifacts have no place on a command line of Kubeflow's; any other text is returned as it is.
+
+    Raises:
+        SolidError: Kubeflow gave no such list, or no single such model in it.
+    """
+    if not place.startswith("@"):
+        return place
+    executor = click.get_current_context().obj
+    if executor is None:
+        raise SolidError(f"{place}: only Kubeflow knows this place; name a folder")
+    name, _, key = place.removeprefix("@").partition("/")
+    return str(executor.one_of(name, key))
+
+
+class Executor:
+    """One call of a step by Kubeflow."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            self._input: dict[str, Any] = json.loads(text)
+            self._outputs: dict[str, Any] = self._input["outputs"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise SolidError(
+                "--executor-input: not what Kubeflow writes, a JSON object with inputs and outputs"
+            ) from None
+
+    def one_of(self, name: str, key: str) -> str:
+        """Where the artifact of the input list ``name`` lies whose modality or head is ``key``.
+
+        A folder of this machine, or the artifact's address where the launcher has not brought it here.
+        """
+        artifacts = self._input.get("inputs", {}).get("artifacts", {}).get(name, {}).get("artifacts", [])
+        keys = [_key(artifact.get("metadata", {})) for artifact in artifacts]
+        if keys.count(key) != 1:
+            raise SolidError(f"@{name}/{key}: Kubeflow gave {', '.join(map(str, keys)) or 'nothing'} as {name}")
+        artifact = artifacts[keys.index(key)]
+        path = _path(artifact)
+        return str(path) if path.exists() else str(artifact["uri"])
+
+    def report(self, out: Path) -> None:
+        """Tell Kubeflow about the folder a step has written, and put the views of it where Kubeflow shows them.
+
+        Raises:
+            SolidError: an artifact or a parameter that Kubeflow waits for is not among what the step wrote.
+        """
+        facts = dict(_facts(out))
+        artifacts = self._outputs.get("artifacts", {})
+        for name, entry in artifacts.items():
+            artifact = entry["artifacts"][0]
+            path, view = _path(artifact), _VIEWS.get(artifact["type"]["schemaTitle"])
+            if view and (out / view).is_file():
+                with whole_file(path) as partial:
+                    shutil.copyfile(out / view, partial)
+            if not path.exists():
+                raise SolidError(f"{path}: Kubeflow waits for the output {name}, which this step does not write")
+            artifact["metadata"] = _metrics(path) if view == "metrics.json" else facts if path == out else {}
+        for name, parameter in self._outputs.get("parameters", {}).items():
+            if name not in facts:
+                raise SolidError(f"Kubeflow waits for the parameter {name}; {out} knows {', '.join(facts)}")
+            value = facts[name]
+            with whole_file(Path(parameter["outputFile"])) as partial:
+                partial.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+        output = Path(self._outputs["outputFile"])
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_json(output, {"artifacts": artifacts})
+
+
+def _key(metadata: dict[str, Any]) -> Any:
+    """What tells the models of one list apart: the modality or, where a model reads none, the head."""
+    return metadata.get("modality", metadata.get("head"))
+
+
+def _path(artifact: dict[str, Any]) -> Path:
+    uri = str(artifact["uri"])
+    for scheme, mount in _MOUNTS.items():
+        if uri.startswith(scheme):
+            return Path(mount + uri.removeprefix(scheme))
+    return Path(uri)
+
+
+def _facts(out: Path) -> Iterator[tuple[str, Any]]:
+    """Name and value of what is known of an output folder; ``a.b`` becomes ``a_b``, but ``model.backbone`` backbone."""
+    for file, keys in _FACTS.items():
+        if not (out / file).is_file():
+            continue
+        content = read_json(out / file)
+        for key in keys:
+            value = content
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if value is not None:
+                yield key.removeprefix("model.").replace(".", "_"), value
+    for matrix in sorted(out.glob("*.npy")):
+        yield matrix.stem, " x ".join(map(str, _shape(matrix)))
+
+
+def _shape(matrix: Path) -> tuple[int, ...]:
+    import numpy as np
+
+    shape: tuple[int, ...] = np.load(matrix, mmap_mode="r", allow_pickle=False).shape
+    return shape
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    """Metrics of all models by ``model metric``, a name that MLflow accepts, too."""
+    return {f"{model} {metric}": value for model, values in read_json(path).items() for metric, value in values.items()}

@@ -1,0 +1,76 @@
+"""The chain called step by step as dvc.yaml says, and where a pipeline run has the same files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from solid.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "solid:dev"
+SMALL = [
+    "semantics.modalities=[id_text,image]",
+    "model={dim: 8, attention_heads: 2, length: 5}",
+    "training.epochs=1",
+    "evaluation={bootstrap: 100, baselines: [static, finetune]}",
+]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain's outputs, each step called by hand."""
+
+    data: Path
+    settings: Settings
+    work: Path
+
+
+def commands(stage: dict[str, Any], settings: Settings) -> Iterator[str]:
+    """The command lines of a stage of dvc.yaml."""
+    values = {f"{section}.{key}": value for section, keys in settings for key, value in keys}
+    each = values[stage["foreach"].removeprefix("${").removesuffix("}")] if "foreach" in stage else [None]
+    for item in each:
+        command = str(stage.get("do", stage)["cmd"])
+        for name, value in {**values, "item": item}.items():
+            command = command.replace(f"${{{name}}}", str(value))
+        yield command
+
+
+def outputs(run: Path, chain: Chain) -> dict[Path, Path]:
+    """Folder of a pipeline run -> folder of the chain's that it must equal."""
+    backbone = run / "for-loop-1-iteration-0"
+    theirs = chain.work / chain.settings.model.backbone
+    pairs = {
+        run / "ingest" / "raw": chain.work / "raw",
+        run / "prepare" / "prepared": chain.work / "prepared",
+        run / "features" / "vectors": chain.work / "features",
+        backbone / "train-item" / "trained": theirs / "item",
+        backbone / "embed" / "embeddings": theirs / "embeddings",
+        backbone / "evaluate" / "results": theirs / "evaluation",
+    }
+    for turn, head in enumerate(chain.settings.evaluation.baselines):
+        pairs[backbone / f"for-loop-1-iteration-{turn}" / "train-baseline" / "trained"] = theirs / "baseline" / head
+    for turn, modality in enumerate(chain.settings.semantics.modalities):
+        loop = backbone / f"for-loop-2-iteration-{turn}"
+        pairs[loop / "assign" / "classes"] = theirs / "semantics" / modality
+        pairs[loop / "train-semantic" / "trained"] = theirs / "semantic" / modality
+        pairs[loop / "train-solid" / "trained"] = theirs / "solid" / modality
+    return pairs
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Relative path -> digest of every file."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.md5(path.read_bytes()).hexdigest() for path in paths}
+
+
+def check_same_files(run: Path, chain: Chain) -> None:
+    pairs = outputs(run, chain)
+    assert len(pairs) == 14
+    for ours, theirs in pairs.items():
+        assert files(theirs)
+        assert files(ours) == files(theirs), ours

@@ -1,0 +1,137 @@
+"""The image, and pipelines run in its containers. Needs a container engine that has the base image or can pull it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from by_hand import IMAGE, ROOT, SMALL, Chain, check_same_files
+from gates import pipelines
+
+from pipelines.local import run
+from solid import __version__
+from solid.errors import SolidError
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """The image of this code; layers that are there already are not built again."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("no container engine answers; docker info says why not")
+    command = [ROOT / "scripts" / "image.sh", IMAGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running MLflow server; its address."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/m.db", "--artifacts-destination", str(folder / "artifacts")]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 180
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(
+                        f"mlflow server did not start:\n{(folder / 'log').read_text()[-2000:]}"
+                    ) from None
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(server.pid, 15)  # its workers, too
+        server.wait(30)
+
+
+def test_the_image_is_small_plain_and_says_what_it_is(image: str) -> None:
+    config = json.loads(docker("image", "inspect", image))[0]["Config"]
+    assert config["Entrypoint"] == ["solid"]
+    assert config["User"] == "10001:10001"
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
+    assert config["Labels"]["org.opencontainers.image.revision"]
+    assert not [text for text in config["Env"] if "KEY" in text or "PASSWORD" in text or "TOKEN" in text]
+    listed = docker("run", "--rm", "--entrypoint", "python", image, "-c", (
+        "import importlib.metadata as m; print(*(d.name.lower() for d in m.distributions()))"
+    )).split()  # fmt: skip
+    assert {"torch", "mlflow-skinny", "solid-rec"} <= set(listed)
+    assert {"kfp", "dvc", "mlflow", "docker", "pytest", "pip", "kubernetes"}.isdisjoint(listed)
+    tools = "for tool in gcc cc make pip; do command -v $tool; done; python3 -m pip 2>&1 | tail -n 1"
+    assert "/gcc" not in docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools)
+    assert "No module named pip" in docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools)
+
+
+def test_a_step_runs_without_root_network_capabilities_and_a_writable_root(image: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    plain = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none"]
+    docker("run", "--rm", *plain, "--volume", f"{tmp_path}:/out", image, "sample", "--out", "/out/data")
+    assert (tmp_path / "data").stat().st_uid == 10001
+    assert docker("run", "--rm", *plain, image, "--version") == f"solid, version {__version__}\n"
+
+
+def test_a_container_that_fails_at_once_fails_the_run_every_time(image: str, tmp_path: Path) -> None:
+    failing = pipelines(image)["one"]
+    for status in range(1, 11):
+        with pytest.raises(SolidError, match="Inner task failed: 'command'"):
+            run(failing, {"text": f"exit {status}"}, tmp_path, containers=True)
+
+
+def test_a_container_without_its_output_fails_the_run(image: str, tmp_path: Path) -> None:
+    with pytest.raises(SolidError, match="the task ended well but did not write this output"):
+        run(pipelines(image)["one"], {"text": "exit 0"}, tmp_path, containers=True)
+
+
+def test_a_gate_opens_in_containers_too(image: str, tmp_path: Path) -> None:
+    write = 'mkdir -p "$(dirname "$1")"; printf done >"$1"'
+    made = run(pipelines(image)["judged"], {"score": 0.5, "text": write}, tmp_path, containers=True)
+    assert (made / "command" / "out").read_text() == "done"
+
+
+def test_an_image_that_is_not_there_is_named(image: str, tmp_path: Path) -> None:
+    with pytest.raises(SolidError, match="the engine has no image solid:none; build it with make image, or pull it"):
+        run(pipelines("solid:none")["one"], {"text": "exit 0"}, tmp_path, containers=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_training_pipeline_runs_every_component_in_containers_to_the_same_files(
+    image: str, mlflow_server: str, tmp_path: Path, chain: Chain
+) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--image", image]
+    command += ["--out", str(tmp_path / "runs")]
+    command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": mlflow_server, "SOLID_TRACKING": "on"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "runs").iterdir()
+    check_same_files(made, chain)
+    assert "registered model  version 1, models:/solid@challenger and models:/solid@champion\n" in done.stdout
+    assert "champion          version 1: there was no champion\n" in done.stdout

@@ -1,0 +1,115 @@
+"""Pipelines run on this machine as processes: the same files as by hand, and no failure that passes for success."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from by_hand import ROOT, SMALL, Chain, check_same_files
+from click.testing import CliRunner
+from gates import pipelines
+from kfp.local import docker_task_handler
+
+from pipelines import cli
+from pipelines.local import run
+from solid.errors import SolidError
+
+WRITE = 'mkdir -p "$(dirname "$1")"; printf done >"$1"'
+
+
+def go(tmp_path: Path, name: str, **arguments: Any) -> list[str]:
+    """Run one of the small pipelines as processes and return the outputs it left."""
+    made = run(pipelines("none")[name], arguments, tmp_path / "runs", containers=False)
+    return sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+
+
+def test_a_task_that_ends_well_leaves_its_output(tmp_path: Path) -> None:
+    assert go(tmp_path, "one", text=WRITE) == ["command/out"]
+
+
+def test_a_task_that_fails_fails_the_run_at_once_and_its_log_is_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(SolidError, match="Inner task failed: 'command'"):
+        go(tmp_path, "one", text="echo that went wrong; exit 3")
+    assert time.monotonic() - began < 30  # the pipeline's retries would wait for ten minutes
+    assert "sh | that went wrong\n" in capfd.readouterr().err
+
+
+def test_a_task_that_fails_inside_a_loop_fails_the_run(tmp_path: Path) -> None:
+    with pytest.raises(SolidError, match="Inner task failed"):
+        go(tmp_path, "loop", texts=[WRITE, "exit 1", WRITE])
+
+
+@pytest.mark.parametrize("name", ["one", "loop"])
+def test_an_output_that_is_missing_fails_the_run(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SolidError, match=r"did not write this output|Inner task failed"):
+        go(tmp_path, name, **({"text": "exit 0"} if name == "one" else {"texts": ["exit 0"]}))
+
+
+def test_a_gate_opens_when_it_should_and_only_then(tmp_path: Path) -> None:
+    assert go(tmp_path, "gate", better=True, text=WRITE) == ["command/out"]
+    assert go(tmp_path, "gate", better=False, text=WRITE) == []
+
+
+def test_a_gate_in_a_nested_pipeline_reads_the_named_output_of_a_task(tmp_path: Path) -> None:
+    outputs = go(tmp_path, "judged", score=0.5, text=WRITE)
+    assert outputs == ["command/out", "judge/better", "judge/reason"]
+
+
+def test_a_gate_that_could_never_open_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(
+        SolidError, match=r"gate condition-1: kfp.local cannot read the output of a task in a condition"
+    ):
+        go(tmp_path, "closed", score=0.5, text=WRITE)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_kfp_is_left_as_it_was(tmp_path: Path) -> None:
+    before = docker_task_handler.run_docker_container
+    go(tmp_path, "one", text=WRITE)
+    assert docker_task_handler.run_docker_container is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "data.source=nowhere"],
+            "data.source nowhere: no such folder or file; for sample data: solid sample",
+        ),
+        (["--set", "training.epoks=1"], "settings do not fit:"),
+        (["--parameter", "epochs=1"], "training: no parameter 'epochs'"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_runs(tmp_path: Path, arguments: list[str], message: str) -> None:
+    source = ["--set", f"data.source={tmp_path}"] if "data.source" not in arguments[1] else []
+    out = tmp_path / "runs"
+    command = ["run", "training", "--runner", "processes", "--out", str(out), *source, *arguments]
+    done = CliRunner().invoke(cli.main, command)
+    assert done.exit_code != 0
+    assert message in done.output
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(tmp_path: Path, chain: Chain) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--runner", "processes"]
+    command += ["--out", str(tmp_path / "runs"), "--parameter", "registering=false"]
+    command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "runs").iterdir()
+    check_same_files(made, chain)
+    table = (chain.work / "sasrec" / "evaluation" / "table.md").read_text(encoding="utf-8")
+    assert done.stdout.startswith(table)
+    assert "train-solid[1] | epoch   1: " in done.stderr
+    told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
+    assert set(told) == {"results", "metrics", "report", "summary"}
+    assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
