@@ -9,6 +9,7 @@ from pathlib import Path
 from solid.compare import table as tables
 from solid.compare.grid import Table, read_table
 from solid.compare.jobs import Cell, Job, Plan
+from solid.compare.report import render
 from solid.compare.results import lines_of
 from solid.compare.runner import run_jobs
 from solid.console import say
@@ -52,7 +53,7 @@ def compare(
     for table, jobs in zip(read, cells, strict=True):
         folder = out if len(read) == 1 else out / table.path.stem
         texts.append(f"{table.grid.title}\n\n{_write(table, jobs, work, folder)}")
-        say(f"{folder}: table.md, table.csv, seeds.csv")
+        say(f"{folder}: table.md, table.csv, seeds.csv, report.html")
     if failures:
         told = [f"{plan.jobs[digest].step} {plan.jobs[digest].name}: {why}" for digest, why in failures.items()]
         raise SolidError(
@@ -66,7 +67,13 @@ def compare(
 def _write(table: Table, cells: Mapping[Cell, Job], work: Path, out: Path) -> str:
     lines = lines_of(table, cells, work)
     text = tables.markdown(table, lines)
-    files = {"table.md": text, "table.csv": tables.csv(lines), "seeds.csv": tables.seeds_csv(lines)}
+    report = render(table, lines, table.path.read_text(encoding="utf-8"))
+    files = {
+        "table.md": text,
+        "table.csv": tables.csv(lines),
+        "seeds.csv": tables.seeds_csv(lines),
+        "report.html": report,
+    }
     with whole_folder(out, holds="table.csv") as folder:
         for name, content in files.items():
             (folder / name).write_text(content, encoding="utf-8")

@@ -83,18 +83,19 @@ class Plan:
         for source in table.grid.data:
             for backbone in table.grid.backbones:
                 for seed in table.grid.seeds:
-                    owners: dict[str, str] = {}
+                    owners: dict[str, Row] = {}
                     for row in table.rows:
                         try:
                             job = _Chain(self, table, source, row, backbone, seed).score()
                         except SettingsError as error:
                             raise SettingsError(f"{table.path}: {error}") from None
-                        if other := owners.get(job.digest):
+                        # Two curves may cross where both have the usual value; other rows are there to differ.
+                        other = owners.setdefault(job.digest, row)
+                        if other is not row and other.varied == row.varied:
                             raise SettingsError(
-                                f"{table.path}: {other!r} and {row.name!r} are the same model; their settings differ "
-                                "in nothing that it reads"
+                                f"{table.path}: {other.name!r} and {row.name!r} are the same model; their settings "
+                                "differ in nothing that it reads"
                             )
-                        owners[job.digest] = row.name
                         cells[Cell(source.name, backbone, seed, row.name)] = job
         return cells
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from solid.compare.results import Line
+from solid.compare.results import Gain, Line
 from solid.compare.table import TITLES, is_significant
 from solid.evaluation.plots import Figure, as_dict, blank, escape, rounded
 
@@ -67,15 +68,14 @@ def modality_maps(lines: Sequence[Line]) -> dict[str, Figure]:
         backbones = list(dict.fromkeys(backbone for _, backbone in cells))
         if len(modalities) < 2:
             continue
-        z = [[_mean(cells, (modality, backbone)) for backbone in backbones] for modality in modalities]
-        text = [[_told(cells, (modality, backbone)) for backbone in backbones] for modality in modalities]
+        grid = [[cells.get((modality, backbone)) for backbone in backbones] for modality in modalities]
         figure = blank(f"{data}, {escape(model)}", height=110 + 38 * len(modalities))
         figure.add_heatmap(
             x=backbones,
             y=modalities,
-            z=z,
+            z=[[round(gain.difference.mean, 5) if gain else None for gain in row] for row in grid],
             zmid=0,
-            text=text,
+            text=[[_told(gain) for gain in row] for row in grid],
             texttemplate="%{text}",
             colorscale=[[0, _WORSE], [0.5, _EVEN], [1, _BETTER]],
             showscale=False,
@@ -123,7 +123,9 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
                     error_y={"type": "data", "array": rounded(np.nan_to_num(deviations)), "thickness": 1.5, "width": 0},
                     hovertemplate="%{x}: %{y:.4f}",
                 )
-                for level in [o for o in lines if (o.data, o.backbone) == (data, backbone) and not o.gains and o.scores]:
+                for level in [
+                    o for o in lines if (o.data, o.backbone) == (data, backbone) and not o.gains and o.scores
+                ]:
                     figure.add_scatter(
                         x=[line.row.value for line in points],
                         y=rounded([level.mean(metric)] * len(points)),
@@ -168,9 +170,20 @@ def trainings(lines: Sequence[Line], styles: Styles, columns: Sequence[str], tit
     return figures
 
 
-def _mean(cells: Mapping[tuple[str | None, str], object], key: tuple[str, str]) -> float | None:
-    return _of(cells, key, lambda gain: round(gain.difference.mean, 5))
+def _told(gain: Gain | None) -> str:
+    return "" if gain is None else f"{gain.difference.mean:+.4f}{' *' if is_significant(gain) else ''}"
 
 
-def _told(cells: Mapping[tuple[str | None, str], object], key: tuple[str, str]) -> str:
-    return _of(cells, key, lambda gain: f"{gain.difference.mean:+.4f}{' *' if is_significant(gain) else ''}") or ""
+def _axis(values: Sequence[Any]) -> dict[str, Any]:
+    """Logarithmic for positive numbers that span more than a factor of ten; names stand side by side."""
+    if not all(isinstance(value, int | float) for value in values):
+        return {"type": "category"}
+    if min(values) > 0 and max(values) / min(values) > 10:
+        return {"type": "log", "dtick": 1}
+    return {"type": "linear"}
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    """Numbers in order before names."""
+    is_number = isinstance(value, int | float)
+    return not is_number, value if is_number else str(value)

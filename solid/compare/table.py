@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -27,9 +28,8 @@ def markdown(table: Table, lines: Sequence[Line]) -> str:
     for line in lines:
         cells = [*([line.data] if several else []), line.backbone, name_of(line).replace("|", "\\|")]
         for metric in shown:
-            best = {value_of(other, metric) for other in best_of(lines, line, metric)}
             text = value_of(line, metric)
-            cells.append(_with_deviation(line, metric, f"**{text}**" if text in best else text))
+            cells.append(_with_deviation(line, metric, f"**{text}**" if is_best(lines, line, metric) else text))
         for metric in tested:
             cells += gain_of(line, metric)
         rows.append(cells)
@@ -48,11 +48,10 @@ def value_of(line: Line, metric: str) -> str:
     return f"{line.mean(metric):.4f}" if line.scores else "-"
 
 
-def best_of(lines: Sequence[Line], line: Line, metric: str) -> list[Line]:
-    """The lines with the highest mean of those of the same data and backbone."""
+def is_best(lines: Sequence[Line], line: Line, metric: str) -> bool:
+    """Whether no line of the same data and backbone has a higher mean; means that print alike are equal."""
     rivals = [o for o in lines if (o.data, o.backbone) == (line.data, line.backbone) and o.scores]
-    top = max((other.mean(metric) for other in rivals), default=0)
-    return [other for other in rivals if other.mean(metric) == top]
+    return bool(line.scores) and value_of(line, metric) == max(value_of(rival, metric) for rival in rivals)
 
 
 def gain_of(line: Line, metric: str) -> list[str]:
@@ -81,6 +80,8 @@ def note(table: Table, lines: Sequence[Line]) -> str:
             f"clustered over {clusters}; p is corrected by Holm for the {compared} comparisons of a column, * marks "
             f"p < {SIGNIFICANT}."
         )
+    if any(row.settings.get("training", {}).get("selection") == "test" for row in table.rows):
+        text += " Epochs were picked on the test users (training.selection: test), as in published rows."
     return text
 
 
@@ -113,8 +114,14 @@ def _about(line: Line) -> dict[str, Any]:
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    frame = pd.DataFrame(rows)
-    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    texts = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    return pd.DataFrame(texts).to_csv(index=False, lineterminator="\n")
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if isnan(value) else f"{value:.6f}"
 
 
 def _with_deviation(line: Line, metric: str, text: str) -> str:
