@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 from solid.compare import plots
 from solid.compare import table as tables
 from solid.compare.grid import BACKBONES, Table
-from solid.compare.results import COMPARED, Line
+from solid.compare.results import Line
 from solid.evaluation.page import page
 from solid.evaluation.plots import Figure, line_styles
 
@@ -32,7 +32,7 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
         "gains": plots.gains(lines, styles, table.baseline.name),
         "maps": plots.modality_maps(lines),
         "curves": plots.curves(lines, styles),
-        "learning": plots.trainings(lines, styles, ["valid_uauc", "test_uauc"], "UAUC on validation"),
+        "learning": plots.trainings(lines, styles, ["valid_uauc", "test_uauc"], "UAUC that picks the epoch"),
         "codes": plots.trainings(lines, styles, ["codes_used"], "perplexity of the codes used"),
     }
     html: str = page("compare/report.html.jinja").render(
@@ -41,7 +41,7 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
         places={place: list(group) for place, group in groupby(lines, plots.place_of)},
         lines=lines,
         metrics={metric: title for metric, title in tables.TITLES.items() if metric in measured},
-        compared={metric: tables.TITLES[metric] for metric in COMPARED if metric in measured},
+        compared={metric: tables.TITLES[metric] for metric in tables.SHOWN_GAINS if metric in measured},
         with_codes=[line for line in lines if "perplexity" in line.metrics],
         tables=tables,
         styles=styles,
