@@ -231,6 +231,48 @@ def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
 
 
 @main.command()
+@click.argument("grids", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--work", type=FOLDER, required=True, help="Folder that keeps what was trained; a second call goes on.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for tables and report; of several grids, one for each.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many jobs at once.  [default: the number of cores]")
+@click.option("--data-root", type=FOLDER, envvar="SOLID_REAL_DATA", default=".", show_default=True,
+              help="Where relative data sources lie; SOLID_REAL_DATA says it, too.")  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE",
+              help="Override one setting of all models; may be repeated.")  # fmt: skip
+def compare(
+    grids: tuple[Path, ...], work: Path, out: Path, jobs: int | None, data_root: Path, overrides: tuple[str, ...]
+) -> None:
+    r"""Train and compare the models of GRIDS over seeds, and write a table of each.
+
+    A grid is a YAML file with all that its table depends on; params.yaml is not read:
+
+    \b
+      title: SOLID against DUET
+      data: {name: scientific, source: amazon_scientific_mm_subset, format: unisrec}
+      settings: {training: {epochs: 50}}       # for all models; sections as in params.yaml
+      seeds: [0, 1, 2]
+      backbones: [sasrec, gru4rec]
+      modalities: [id_text_image]              # or all; what classes are made from
+      models:                                  # rows of the table, the first is the baseline
+        static: {head: static}
+        static with classes: {head: static, ids: both}
+        SOLID: {head: solid}
+        SOLID as published: {head: solid, settings: {fusion: {ids: item, bound: clip}}}
+        lambda: {head: solid, vary: {fusion.alignment: [1, 0.1, 0.01]}}     # a row for each
+
+    What is done is kept in --work and shared between models and grids. Ctrl-C stops; the same command goes on, in the
+    middle of a training, too. A job that fails stops only what depends on it. Nothing is tracked in MLflow unless
+    SOLID_TRACKING=on.
+    """
+    import os
+
+    from solid.compare.command import compare as run
+
+    lanes = jobs or len(os.sched_getaffinity(0))
+    click.echo(run(grids, work, out, lanes, data_root, overrides))
+
+
+@main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--semantics", type=INPUT, multiple=True, help="Output of assign; may be repeated.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the released layout.")

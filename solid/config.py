@@ -216,6 +216,15 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
         raise SettingsError(f"{path}: no such settings file")
     # A section whose keys are all left out, or commented out, is None to YAML.
     values = {section: {} if keys is None else keys for section, keys in values.items()}
+    return validated(with_overrides(values, overrides))
+
+
+def with_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Apply ``section.key=value`` overrides (values are YAML) to sections of settings, in place; return them.
+
+    Raises:
+        SettingsError: an override is not written that way.
+    """
     for override in overrides:
         name, equals, text = override.partition("=")
         section, dot, key = name.strip().partition(".")
@@ -232,6 +241,15 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
         keys = values.setdefault(section, {})
         if isinstance(keys, dict):
             keys.update(changes)
+    return values
+
+
+def validated(values: dict[str, Any]) -> Settings:
+    """Settings from sections of keys.
+
+    Raises:
+        SettingsError: a key or value does not fit; every fault is named.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

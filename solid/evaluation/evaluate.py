@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,12 @@ from solid.errors import DataError
 from solid.evaluation import table
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.inspection import SemanticSpace, semantic_spaces
-from solid.evaluation.metrics import UserMetrics, candidate_metrics, full_metrics
+from solid.evaluation.measure import measure
+from solid.evaluation.metrics import UserMetrics
 from solid.evaluation.report import render
 from solid.evaluation.result import Result
-from solid.evaluation.scoring import rank_among_all, score_candidates
 from solid.files import whole_folder, write_json
-from solid.models import Recommender, load_model_of, validation_uauc
+from solid.models import load_model_of, validation_uauc
 
 # Metric -> its per-user values; the last one where all items were ranked.
 _COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
@@ -63,7 +63,7 @@ def evaluate(
 
     results: list[Result] = []
     for name, model in progress(loaded.items(), "evaluate", unit="model"):
-        metrics = _measure(model, dataset, settings)
+        metrics = measure(model, dataset, settings)
         gains = _gains(metrics, results[0].metrics, settings) if results else {}
         results.append(Result(name, model, curves[name], metrics, gains))
 
@@ -81,14 +81,6 @@ def evaluate(
         (folder / "table.md").write_text(text, encoding="utf-8")
         (folder / "report.html").write_text(report, encoding="utf-8")
     return text
-
-
-def _measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:
-    metrics = candidate_metrics(score_candidates(model, dataset, "test", settings.batch_size))
-    if not settings.full:
-        return metrics
-    full = full_metrics(rank_among_all(model, dataset, settings.batch_size))
-    return replace(metrics, per_user=metrics.per_user | full)
 
 
 def _learning_curve(path: Path) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Colours of text, grid and background are left to the page, which follows the rea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,38 +26,38 @@ Figure = dict[str, Any]
 
 def learning_curves(results: Sequence[Result], column: str, title: str) -> Figure:
     """One line a model over the epochs of its training; a dot marks the epoch whose weights were kept."""
-    figure = _figure(title, x="epoch", height=320)
+    figure = blank(title, x="epoch", height=320)
     style = styles(results)
     for result in results:
         curve = result.curve
         kept = curve["valid_uauc"].idxmax()
         figure.add_scatter(
             x=curve["epoch"].tolist(),
-            y=_rounded(curve[column]),
+            y=rounded(curve[column]),
             name=escape(result.name),
             mode="lines+markers",
             line=style[result.name],
             marker={"size": np.where(curve.index == kept, 9, 0).tolist(), "opacity": 1},
             hovertemplate="epoch %{x}: %{y:.4f}",
         )
-    return _as_dict(figure.update_layout(hovermode="x"))
+    return as_dict(figure.update_layout(hovermode="x"))
 
 
 def gains(results: Sequence[Result]) -> Figure:
     """The difference in UAUC of each model to the baseline, with its 95 % interval."""
-    figure = _figure("", x="UAUC against baseline", height=70 + 34 * len(results[1:]))
+    figure = blank("", x="UAUC against baseline", height=70 + 34 * len(results[1:]))
     style = styles(results)
     for result in results[1:]:
         gain = result.gains["uauc"]
         figure.add_scatter(
-            x=_rounded([gain.difference]),
+            x=rounded([gain.difference]),
             y=[escape(result.name)],
             mode="markers",
             marker={"size": 10, "color": style[result.name]["color"]},
             error_x={
                 "type": "data",
-                "array": _rounded([gain.high - gain.difference]),
-                "arrayminus": _rounded([gain.difference - gain.low]),
+                "array": rounded([gain.high - gain.difference]),
+                "arrayminus": rounded([gain.difference - gain.low]),
                 "thickness": 2,
                 "width": 0,
             },
@@ -66,12 +66,12 @@ def gains(results: Sequence[Result]) -> Figure:
     figure.update_layout(margin={"t": 6})
     figure.update_xaxes(zeroline=True, tickformat="+.3~f")
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return _as_dict(figure)
+    return as_dict(figure)
 
 
 def class_sizes(spaces: Sequence[SemanticSpace], results: Sequence[Result]) -> Figure:
     """Items a class, from the largest class to the smallest."""
-    figure = _figure("", x="class, largest first", y="items", height=320)
+    figure = blank("", x="class, largest first", y="items", height=320)
     style = styles(results)
     for space in spaces:
         figure.add_scatter(
@@ -81,24 +81,24 @@ def class_sizes(spaces: Sequence[SemanticSpace], results: Sequence[Result]) -> F
             line={**style[space.reader], "shape": "hv"},
             hovertemplate="class %{x}: %{y} items",
         )
-    return _as_dict(figure)
+    return as_dict(figure)
 
 
 def codebook_use(uses: Mapping[str, CodebookUse], results: Sequence[Result]) -> Figure:
     """How often each code is the nearest, from the most used to the least; unused codes lie below the axis."""
-    figure = _figure("", x="code, most used first", y="share of positions", height=320)
+    figure = blank("", x="code, most used first", y="share of positions", height=320)
     style = styles(results)
     for name, use in uses.items():
         alive = use.counts[use.counts > 0]
         figure.add_scatter(
             x=list(range(1, len(alive) + 1)),
-            y=_rounded(alive / use.counts.sum(), 7),
+            y=rounded(alive / use.counts.sum(), 7),
             name=escape(name),
             line={**style[name], "shape": "hv"},
             hovertemplate="code %{x}: %{y:.3%}",
         )
     figure.update_yaxes(type="log", tickformat=".2~%", dtick=1)
-    return _as_dict(figure)
+    return as_dict(figure)
 
 
 def semantic_map(plane: NDArray[np.float32], classes: NDArray[np.int64]) -> Figure:
@@ -107,10 +107,10 @@ def semantic_map(plane: NDArray[np.float32], classes: NDArray[np.int64]) -> Figu
     Hue follows the direction in which a class lies and lightness sets it apart from its neighbours, so an item of
     another colour than its surroundings is far from the rest of its class.
     """
-    figure = _figure("", height=640)
+    figure = blank("", height=640)
     figure.add_scatter(
-        x=_rounded(plane[:, 0], 2),
-        y=_rounded(plane[:, 1], 2),
+        x=rounded(plane[:, 0], 2),
+        y=rounded(plane[:, 1], 2),
         customdata=classes.tolist(),
         mode="markers",
         marker={
@@ -124,7 +124,7 @@ def semantic_map(plane: NDArray[np.float32], classes: NDArray[np.int64]) -> Figu
     figure.update_layout(dragmode="pan", margin={"t": 6, "b": 6, "l": 6, "r": 6})
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    return _as_dict(figure)
+    return as_dict(figure)
 
 
 def escape(text: str) -> str:
@@ -134,9 +134,14 @@ def escape(text: str) -> str:
 
 def styles(results: Sequence[Result]) -> dict[str, dict[str, str]]:
     """Colour and dash of every model, by name and the same in all figures; the first is the baseline's."""
-    others = itertools.product(_DASHES, _COLOURS)
-    chosen = itertools.chain([("solid", _BASELINE)], itertools.cycle(others))
-    return {r.name: {"color": colour, "dash": dash} for r, (dash, colour) in zip(results, chosen, strict=False)}
+    first, *others = [result.name for result in results]
+    return {first: {"color": _BASELINE, "dash": "solid"}} | line_styles(others)
+
+
+def line_styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """A colour and dash for every name, all different for the first 27."""
+    chosen = itertools.cycle(itertools.product(_DASHES, _COLOURS))
+    return {name: {"color": colour, "dash": dash} for name, (dash, colour) in zip(names, chosen, strict=False)}
 
 
 def _class_colours(plane: NDArray[np.float32], classes: NDArray[np.int64]) -> list[str]:
@@ -152,7 +157,8 @@ def _class_colours(plane: NDArray[np.float32], classes: NDArray[np.int64]) -> li
     return [shades[c] for c in classes]
 
 
-def _figure(title: str, x: str = "", y: str = "", height: int = 400) -> go.Figure:
+def blank(title: str, x: str = "", y: str = "", height: int = 400) -> go.Figure:
+    """A figure with nothing in it, whose colours and legend are left to the page."""
     figure = go.Figure()
     figure.update_layout(
         template="none",
@@ -167,10 +173,12 @@ def _figure(title: str, x: str = "", y: str = "", height: int = 400) -> go.Figur
     return figure
 
 
-def _rounded(values: Any, digits: int = 5) -> list[float]:
-    rounded: list[float] = np.round(np.asarray(values, np.float64), digits).tolist()
-    return rounded
+def rounded(values: Any, digits: int = 5) -> list[float]:
+    """As a list, with no more digits than a figure shows."""
+    numbers: list[float] = np.round(np.asarray(values, np.float64), digits).tolist()
+    return numbers
 
 
-def _as_dict(figure: go.Figure) -> Figure:
+def as_dict(figure: go.Figure) -> Figure:
+    """As JSON takes it."""
     return dict(figure.to_plotly_json())

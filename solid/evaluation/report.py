@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from plotly.offline import get_plotlyjs
 
 from solid.config import EvaluationSettings
@@ -14,6 +13,7 @@ from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.evaluation import plots, table
 from solid.evaluation.inspection import SemanticSpace, codebook_use, extremes, tell, titles_of
+from solid.evaluation.page import page
 from solid.evaluation.projection import project
 from solid.evaluation.result import Result
 
@@ -62,7 +62,7 @@ def render(
         **({"codebook": plots.codebook_use(uses, results)} if uses else {}),
         **{f"map-{n}": figure for n, figure in enumerate(maps.values())},
     }
-    html: str = _template().render(
+    html: str = page("evaluation/report.html.jinja").render(
         stats=dataset.stats,
         candidates=dataset.candidates["test"].shape[1] + 1,
         settings=settings,
@@ -100,11 +100,3 @@ def _shown(items: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def _shorten(title: str) -> str:
     return title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
-
-
-def _template() -> Template:
-    loader = PackageLoader("solid.evaluation", "")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.jinja")

@@ -1,0 +1,280 @@
+"""A grid: one YAML file with all that a published table depends on, and the rows that it stands for.
+
+Settings that the file does not name are the built-in defaults; ``params.yaml`` is not read, so that a reader who has
+the file has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from solid.config import MODALITIES, Head, Ids, Modality, Section, Settings, validated, with_overrides
+from solid.errors import SettingsError
+
+Backbone = Literal["sasrec", "gru4rec", "bert4rec", "din"]
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+Sections = dict[str, dict[str, Any]]
+Name = Annotated[str, Field(min_length=1)]
+
+# What a grid says elsewhere, or what plays no part in it.
+_NOT_SETTINGS = {
+    "data": "the grid's own data says it",
+    "registry": "nothing is registered",
+    "model.backbone": "the grid's backbones say it",
+    "semantics.modalities": "the grid's modalities say it",
+    "semantics.seed": "the grid's seeds say it",
+    "training.seed": "the grid's seeds say it",
+    "evaluation.baselines": "the grid's baseline says it",
+    "evaluation.bootstrap": "intervals come from users and seeds, see solid/compare/statistics.py",
+    "evaluation.seed": "nothing is drawn",
+}
+# Models are compared user by user, so they need the same users and candidates.
+_SAME_FOR_ALL = ("prepare", "evaluation")
+
+
+class Source(Section):
+    """A data set."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="in the table and in the names of folders")
+    source: Name = Field(description="folder, below the data root unless absolute; or an https:// or s3:// address")
+    format: str = Field("auto", description="reader to use, by name; auto looks at the files")
+
+
+class Model(Section):
+    """A model, and so a row of the table; several rows if it reads classes of several modalities, or varies."""
+
+    head: Head
+    ids: Ids | None = Field(None, description="what its embeddings are of; item unless said. For solid: fusion.ids")
+    settings: Sections = Field(default_factory=dict, description="what differs from the grid's settings")
+    vary: dict[str, list[Any]] = Field(
+        default_factory=dict, max_length=1, description="section.key: values; a row for each value"
+    )
+
+    @model_validator(mode="after")
+    def _solid_takes_ids_from_fusion(self) -> Self:
+        if self.head == "solid" and self.ids:
+            raise ValueError("solid reads what settings.fusion.ids says; put ids there")
+        for key, values in self.vary.items():
+            if key.count(".") != 1 or not values:
+                raise ValueError(
+                    f"vary: write it as section.key: [values], for example fusion.t: [0.1, 1] (given {key})"
+                )
+        return self
+
+
+class Grid(Section):
+    """The whole file."""
+
+    title: Name
+    data: tuple[Source, ...] = Field(min_length=1)
+    settings: Sections = Field(default_factory=dict, description="sections as in params.yaml, for all models")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(min_length=1)
+    backbones: tuple[Backbone, ...] = Field(min_length=1)
+    modalities: tuple[Modality, ...] = Field((), description="needed where a model reads classes")
+    models: dict[Name, Model] = Field(min_length=1, description="by name in the table, in its order")
+    baseline: str = Field(description="model with which the others are compared; the first unless said")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _one_source(cls, given: object) -> object:
+        return [given] if isinstance(given, Mapping) else given
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _all(cls, given: object) -> object:
+        return MODALITIES if given == "all" else given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_is_baseline(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(models := given.get("models"), dict) and models:
+            return {"baseline": next(iter(models)), **given}
+        return given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        lists = {"data": [source.name for source in self.data], "seeds": self.seeds}
+        lists |= {"backbones": self.backbones, "modalities": self.modalities}
+        for name, values in lists.items():
+            if twice := sorted({str(value) for value in values if values.count(value) > 1}):
+                raise ValueError(f"{name}: {', '.join(twice)} stands there twice")
+        if self.baseline not in self.models:
+            raise ValueError(f"baseline: {self.baseline!r} is none of the models {', '.join(self.models)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table, for every data set, backbone and seed.
+
+    Attributes:
+        name: in the table.
+        model: the entry of the grid from which it comes.
+        head: of the model.
+        ids: what its embeddings are of.
+        modality: of the classes that it reads, if any.
+        varied: the setting that the model varies, as section.key, if any.
+        settings: all that differs from the defaults, but for backbone and seeds.
+    """
+
+    name: str
+    model: str
+    head: Head
+    ids: Ids
+    modality: Modality | None
+    varied: str | None
+    settings: Sections
+
+    def settings_of(self, backbone: Backbone, seed: int) -> Settings:
+        """Settings of one of its models."""
+        own: Sections = {"model": {"backbone": backbone}, "training": {"seed": seed}, "semantics": {"seed": seed}}
+        return validated(_merged(self.settings, own))
+
+    @property
+    def value(self) -> Any:
+        """Of the varied setting."""
+        assert self.varied is not None
+        section, key = self.varied.split(".")
+        return getattr(getattr(validated(self.settings), section), key)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A grid with its rows."""
+
+    path: Path
+    grid: Grid
+    overrides: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def baseline(self) -> Row:
+        """The row with which the others are compared."""
+        return next(row for row in self.rows if row.model == self.grid.baseline)
+
+
+def read_table(path: Path, overrides: tuple[str, ...] = ()) -> Table:
+    """Read a grid and work out its rows.
+
+    Args:
+        path: of the YAML file.
+        overrides: ``section.key=value``; they replace settings of the grid and of its models, but for varied ones.
+
+    Raises:
+        SettingsError: the file is missing or not YAML, or something in it does not fit; every fault is named.
+    """
+    try:
+        given = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    if not isinstance(given, dict):
+        raise SettingsError(f"{path}: expected title, data, seeds, backbones and models; found {type(given).__name__}")
+    try:
+        grid = Grid.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: not a grid:" + "".join(f"\n  {fault}" for fault in _faults(error))) from None
+    try:
+        _check_settings(grid, overrides)
+        rows = tuple(row for name, model in grid.models.items() for row in _rows(grid, name, model, overrides))
+        if sum(row.model == grid.baseline for row in rows) > 1:
+            raise SettingsError(f"baseline: {grid.baseline} is several rows; take a model of one row")
+        names = [row.name for row in rows]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise SettingsError(f"models: {twice[0]!r} would be two rows; give them different names")
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return Table(path, grid, overrides, rows)
+
+
+def _rows(grid: Grid, name: str, model: Model, overrides: tuple[str, ...]) -> Iterator[Row]:
+    common = with_overrides(_merged(grid.settings, model.settings), overrides)
+    [(varied, values)] = model.vary.items() or [(None, [None])]
+    for value in values:
+        settings, suffix = common, ""
+        if varied:
+            section, key = varied.split(".")
+            settings, suffix = _merged(common, {section: {key: value}}), f", {key} {value}"
+        try:
+            checked = validated(settings)
+        except SettingsError as error:
+            raise SettingsError(f"models.{name}: {error}") from None
+        ids: Ids = checked.fusion.ids if model.head == "solid" else model.ids or "item"
+        reads_classes = model.head == "solid" or ids != "item"
+        if reads_classes and not grid.modalities:
+            raise SettingsError(f"models.{name}: reads classes; say with modalities what they are made from")
+        modalities: tuple[Modality | None, ...] = grid.modalities if reads_classes else (None,)
+        for modality in modalities:
+            of = f", {modality}" if len(modalities) > 1 else ""
+            yield Row(f"{name}{of}{suffix}", name, model.head, ids, modality, varied, settings)
+
+
+def _check_settings(grid: Grid, overrides: tuple[str, ...]) -> None:
+    """Refuse settings for which the grid has another place."""
+    for key in _keys(grid.settings):
+        _check_key(key, f"settings.{key}")
+    for key in _keys(with_overrides({}, overrides)):
+        _check_key(key, f"--set {key}")
+    for name, model in grid.models.items():
+        for key, place in [(key, f"settings.{key}") for key in _keys(model.settings)] + [
+            (k, "vary") for k in model.vary
+        ]:
+            _check_key(key, f"models.{name}.{place}")
+            if (section := key.partition(".")[0]) in _SAME_FOR_ALL:
+                raise SettingsError(
+                    f"models.{name}.{place}: models are compared user by user on the same data; put {section} into "
+                    "the settings of the whole grid"
+                )
+
+
+def _check_key(key: str, place: str) -> None:
+    for name, reason in _NOT_SETTINGS.items():
+        if f"{key}.".startswith(f"{name}."):
+            raise SettingsError(f"{place}: {reason}; leave it out")
+
+
+def _keys(sections: Sections) -> list[str]:
+    return [f"{section}.{key}" for section, keys in sections.items() for key in keys]
+
+
+def _merged(*layers: Sections) -> Sections:
+    """Sections of which later layers replace single keys."""
+    result: Sections = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            result[section] = {**result.get(section, {}), **keys}
+    return result
+
+
+def _faults(error: ValidationError) -> Iterable[str]:
+    """One line a fault: where, and what was expected."""
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        message, given = fault["msg"], f" (given {fault['input']!r})"
+        if fault["type"] == "extra_forbidden":
+            message, given = "unknown key", ""
+        elif fault["type"] == "missing":
+            given = ""
+        elif fault["type"] == "value_error":
+            message, given = str(fault["ctx"]["error"]), ""
+        yield f"{place + ': ' if place else ''}{message}{given}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key stands once: a second model of a name would silently take the place of the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+            seen.append(key)
+        return super().construct_mapping(node, deep)

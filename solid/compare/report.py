@@ -1,0 +1,63 @@
+"""The report of a comparison: one HTML file that needs nothing else, the same bytes for the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from plotly.offline import get_plotlyjs
+
+from solid.compare import plots
+from solid.compare import table as tables
+from solid.compare.grid import BACKBONES, Table
+from solid.compare.results import Line
+from solid.evaluation.page import page
+from solid.evaluation.plots import Figure, line_styles
+
+_BASELINE = {"color": "#8a8f98", "dash": "solid"}
+
+
+def render(table: Table, lines: Sequence[Line], grid: str) -> str:
+    """Return the report as HTML; it shows only what the grid has.
+
+    Args:
+        table: whose title, baseline and seeds are told.
+        lines: of the table.
+        grid: text of the grid's file, for readers who want to run it again.
+    """
+    others = [row.name for row in table.rows if row is not table.baseline]
+    styles = {table.baseline.name: _BASELINE} | line_styles(others) | line_styles(BACKBONES)
+    measured = {metric for line in lines for metric in line.metrics}
+    sections = {
+        "gains": plots.gains(lines, styles, table.baseline.name),
+        "maps": plots.modality_maps(lines),
+        "curves": plots.curves(lines, styles),
+        "learning": plots.trainings(lines, styles, ["valid_uauc", "test_uauc"], "UAUC that picks the epoch"),
+        "codes": plots.trainings(lines, styles, ["codes_used"], "perplexity of the codes used"),
+    }
+    html: str = page("compare/report.html.jinja").render(
+        table=table,
+        note=tables.note(table, lines),
+        places={place: list(group) for place, group in groupby(lines, plots.place_of)},
+        lines=lines,
+        metrics={metric: title for metric, title in tables.TITLES.items() if metric in measured},
+        compared={metric: tables.TITLES[metric] for metric in tables.SHOWN_GAINS if metric in measured},
+        with_codes=[line for line in lines if "perplexity" in line.metrics],
+        tables=tables,
+        styles=styles,
+        backbones=table.grid.backbones,
+        places_of={name: _identified(name, figures) for name, figures in sections.items()},
+        figures={key: figure for name, figures in sections.items() for key, figure in _keyed(name, figures)},
+        grid=grid,
+        plotly=get_plotlyjs(),
+    )
+    return html
+
+
+def _identified(section: str, figures: Mapping[str, Figure]) -> list[str]:
+    return [key for key, _ in _keyed(section, figures)]
+
+
+def _keyed(section: str, figures: Mapping[str, Figure]) -> list[tuple[str, Figure]]:
+    """Figures with the ids of their places on the page."""
+    return [(f"{section}-{n}", figure) for n, figure in enumerate(figures.values())]

@@ -1,0 +1,24 @@
+"""The metrics of one model on the test users: among the stored candidates and, if wanted, among all items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from solid.config import EvaluationSettings
+from solid.data.dataset import Dataset
+from solid.evaluation.metrics import UserMetrics, candidate_metrics, full_metrics
+from solid.evaluation.scoring import rank_among_all, score_candidates
+from solid.models import Recommender
+
+
+def measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:
+    """Score the test candidates of every user, and rank the held-out item among all items with ``settings.full``.
+
+    Raises:
+        DataError: a score is not finite.
+    """
+    metrics = candidate_metrics(score_candidates(model, dataset, "test", settings.batch_size))
+    if not settings.full:
+        return metrics
+    full = full_metrics(rank_among_all(model, dataset, settings.batch_size))
+    return replace(metrics, per_user=metrics.per_user | full)

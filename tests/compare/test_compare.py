@@ -1,0 +1,197 @@
+"""The command itself, on a small grid: stopped and resumed, with a failing job, and two at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from solid.compare.statistics import holm, paired_difference
+from solid.compare.table import SIGNIFICANT
+from solid.data.sample import write_sample
+
+pytestmark = pytest.mark.slow
+
+GRID = """
+title: A small grid
+data: {name: sample, source: sample}
+settings:
+  prepare: {negatives: 9}
+  model: {dim: 4, attention_heads: 2, length: 3}
+  training: {epochs: 3, negatives: 1, batch_size: 4096}
+  semantics: {classes: 8}
+seeds: [0, 1]
+backbones: [sasrec]
+modalities: [id]
+models:
+  static: {head: static}
+  DUET: {head: duet}
+  SOLID: {head: solid}
+"""
+FILES = ["table.md", "table.csv", "seeds.csv", "report.html"]
+TRAININGS = 8  # two seeds of static, DUET, semantic model, SOLID
+JOBS = 1 + 1 + 2 * (4 + 1 + 1 + 3)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare")
+    write_sample(folder / "sample", 0)
+    (folder / "grid.yaml").write_text(GRID)
+    return folder
+
+
+def start(place: Path, work: str, out: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "solid.cli", "compare", "grid.yaml", "--work", work, "--out", out, "--jobs", "2"]
+    environment = {**os.environ, "SOLID_REAL_DATA": str(place)}
+    return subprocess.Popen(
+        [*command, *more], cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run(place: Path, work: str, out: str, *more: str) -> tuple[int, str, str]:
+    process = start(place, work, out, *more)
+    stdout, stderr = process.communicate(timeout=120)
+    return process.returncode, stdout, stderr
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> tuple[int, str, str]:
+    """What an undisturbed run into ``work`` and ``out`` gave."""
+    return run(place, "work", "out")
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {name: (folder / name).read_text(encoding="utf-8") for name in FILES}
+
+
+def epochs_trained(work: Path) -> dict[str, list[str]]:
+    """By training, the epochs that its log has."""
+    logs = (work / "logs").glob("train-*.log")
+    return {log.stem: [ln[:10] for ln in log.read_text().splitlines() if ln.startswith("epoch")] for log in logs}
+
+
+def test_a_run_writes_its_tables(place: Path, whole: tuple[int, str, str]) -> None:
+    code, stdout, stderr = whole
+    assert code == 0, stderr
+    assert stderr.splitlines()[0] == f"{JOBS} of {JOBS} jobs to run, 2 at once"
+    assert f"[{JOBS}/{JOBS}] score" in stderr
+    assert stdout == f"A small grid\n\n{texts(place / 'out')['table.md']}\n"
+    assert sorted(path.name for path in (place / "out").iterdir()) == sorted(FILES)
+    assert [len(epochs) for epochs in epochs_trained(place / "work").values()] == [3] * TRAININGS
+
+
+def test_the_table_is_that_of_the_scores(place: Path, whole: tuple[int, str, str]) -> None:
+    """Every number of table.csv, worked out anew from the files of the scored models."""
+    table = pd.read_csv(place / "out" / "table.csv").set_index("model")
+    seeds = pd.read_csv(place / "out" / "seeds.csv")
+    assert table.index.tolist() == ["static", "DUET", "SOLID"]
+    assert len(seeds) == 6
+    heads = {"static": "static", "DUET": "duet", "SOLID": "solid"}
+    p = {}
+    for model, head in heads.items():
+        own = seeds[seeds["model"] == model]
+        assert table.loc[model, "uauc"] == pytest.approx(own["uauc"].mean(), abs=1e-6)
+        assert table.loc[model, "ndcg_10_sd"] == pytest.approx(own["ndcg_10"].std(), abs=2e-6)
+        if model != "static":
+            values = {
+                name: pd.concat(
+                    [pd.read_parquet(f / "per_user.parquet")["auc"] for f in scored(place / "work", name)], axis=1
+                ).to_numpy()
+                for name in (head, "static")
+            }
+            difference = paired_difference(values[head], values["static"])
+            assert table.loc[model, "uauc_difference"] == pytest.approx(difference.mean, abs=1e-6)
+            assert table.loc[model, "uauc_error"] == pytest.approx(difference.error, abs=1e-6)
+            p[model] = difference.p
+    for model, corrected in zip(p, holm(list(p.values())), strict=True):
+        assert table.loc[model, "uauc_p_holm"] == pytest.approx(corrected, abs=1e-6)
+        line = next(ln for ln in texts(place / "out")["table.md"].splitlines() if f"| {model} " in ln)
+        assert line.count("*") % 2 == (corrected < SIGNIFICANT) ^ (table.loc[model, "ndcg_10_p_holm"] < SIGNIFICANT)
+
+
+def scored(work: Path, head: str) -> list[Path]:
+    """Scores of a head, by seed."""
+    return sorted((work / "score").glob(f"sample-sasrec-{head}-*"), key=lambda path: path.name.split("seed-")[1])
+
+
+def test_stopped_and_resumed_it_ends_with_the_same_bytes_and_trains_nothing_twice(
+    place: Path, whole: tuple[int, str, str]
+) -> None:
+    """Stopped three times, each time a little later, in the middle of trainings."""
+    work = place / "stopped"
+    exits = {signal.SIGTERM: 143, signal.SIGINT: 1, signal.SIGKILL: -9}
+    for number, code in exits.items():
+        finished = done(work)
+        process = start(place, "stopped", "resumed")
+        until(lambda finished=finished: len(done(work)) > len(finished) and saved(work))
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == code, stderr
+        assert ("stopping; the same command goes on from here" in stderr) == (number != signal.SIGKILL)
+        assert not (place / "resumed").exists()
+    finished = done(work)
+    code, _, stderr = run(place, "stopped", "resumed")
+    assert code == 0, stderr
+    assert stderr.startswith(f"{JOBS - len(finished)} of {JOBS} jobs to run")
+    assert texts(place / "resumed") == texts(place / "out")
+    trained = epochs_trained(work)
+    assert len(trained) == TRAININGS
+    for epochs in trained.values():
+        assert epochs == sorted(set(epochs))  # no epoch twice: a training goes on where it was
+    assert not list(work.glob("*/*.partial"))
+
+
+def done(work: Path) -> set[Path]:
+    """Outputs that are there, whole."""
+    return {path for path in work.glob("*/*") if path.is_dir() and path.suffix != ".partial"}
+
+
+def saved(work: Path) -> list[Path]:
+    """Trainings in the middle that have an epoch behind them."""
+    return list(work.glob("train/*.partial/state.safetensors"))
+
+
+def test_a_second_call_runs_nothing(place: Path, whole: tuple[int, str, str]) -> None:
+    code, stdout, stderr = run(place, "work", "again")
+    assert (code, stdout) == (0, whole[1])
+    assert "jobs to run" not in stderr
+    assert texts(place / "again") == texts(place / "out")
+
+
+def test_a_failing_job_stops_only_what_depends_on_it(place: Path, whole: tuple[int, str, str]) -> None:
+    """More classes than items, which only SOLID reads."""
+    code, _, stderr = run(place, "work", "failed", "--set", "semantics.classes=100000")
+    assert code == 1
+    assert "semantics.classes is 100000" in stderr
+    assert "train sample sasrec solid both id seed 1: skipped, for sample sasrec id seed 1 failed" in stderr
+    table = texts(place / "failed")["table.md"]
+    assert "SOLID (incomplete: 0 of 2 seeds)" in table
+    assert table.splitlines()[3].split("|")[3] == texts(place / "out")["table.md"].splitlines()[3].split("|")[3]
+
+
+def test_a_work_folder_in_use_is_refused_and_a_dead_process_holds_nothing(
+    place: Path, whole: tuple[int, str, str]
+) -> None:
+    with (place / "work" / ".lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, _, stderr = run(place, "work", "locked")
+        assert code == 1
+        assert stderr.startswith("Error: work: in use by process ")
+    assert not (place / "locked").exists()
+    assert run(place, "work", "locked")[0] == 0
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
