@@ -19,7 +19,7 @@ def test_two_users_and_two_seeds_by_hand() -> None:
     error = (25 / 12) ** 0.5
     assert (result.mean, result.freedom, result.users, result.seeds) == (3.0, 1, 2, 2)
     assert result.error == pytest.approx(error, rel=1e-15)
-    # Student's t with one degree of freedom is Cauchy's: p = 1 - 2 / pi * arctan(t), and its .975 quantile tan(.475 * pi).
+    # Student's t with one degree of freedom is Cauchy's: p = 1 - 2 / pi * arctan(t), its .975 quantile tan(.475 * pi).
     assert result.p == pytest.approx(1 - 2 / np.pi * np.arctan(3 / error), rel=1e-12)
     reach = np.tan(0.475 * np.pi) * error
     assert (result.low, result.high) == pytest.approx((3 - reach, 3 + reach), rel=1e-12)
