@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -215,10 +215,37 @@ def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
 
 
 @main.command()
+@click.option("--settings-of", type=click.Choice(["champion", "params"]), default="champion", show_default=True,
+              help="Whose features, semantics, model, training and fusion the next model is made with.")  # fmt: skip
+@click.option("--out", type=FOLDER, required=True, help="Folder for champion.json, params.yaml and profile.")
+@settings_options
+def champion(settings_of: Literal["champion", "params"], params: Path | None, overrides: tuple[str, ...],
+             out: Path) -> None:  # fmt: skip
+    """Take settings and data profile of the registry's champion, for retraining."""
+    from solid.champion import fetch_champion
+
+    click.echo(fetch_champion(params, overrides, settings_of, out))
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare: the new data.")
+@click.option("--reference", type=INPUT, help="What to compare with: output of champion, or of prepare.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for checks.json and checks.md.")
+@settings_options
+def check(prepared: Path, reference: Path | None, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
+    """Check new data against the champion's: schema, volume, new items, drift of popularity."""
+    from solid.checks import check as run
+    from solid.config import load_settings
+
+    click.echo(run(prepared, reference, out, load_settings(params, overrides).checks))
+
+
+@main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
               help="A trained solid model, as for evaluate; of several, the best on validation.")  # fmt: skip
 @click.option("--evaluation", type=INPUT, help="Output of evaluate; its files go along with the version.")
+@click.option("--checks", type=INPUT, help="Output of check: no new champion on data that did not pass.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for registration.json and the reason in words.")
 @settings_options
 def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
