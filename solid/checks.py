@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -200,7 +201,7 @@ def popularity_drift(before: pd.Series[int], now: pd.Series[int]) -> float | Non
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def _shares(interactions: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def _shares(interactions: NDArray[Any], groups: NDArray[np.int64]) -> NDArray[np.float64]:
     """The share [G] of the interactions that each group has."""
     sums = np.bincount(groups, interactions).astype(np.float64) + 0.5
     shares: NDArray[np.float64] = sums / sums.sum()
