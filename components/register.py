@@ -38,3 +38,40 @@ def register(
             *kubeflow(),
         ],
     )
+
+
+@dsl.container_component
+def register_challenger(
+    prepared: dsl.Input[dsl.Dataset],
+    models: dsl.Input[list[dsl.Model]],
+    results: dsl.Input[dsl.Artifact],
+    checked: dsl.Input[dsl.Artifact],
+    modalities: list,
+    evaluation: dict,
+    registry: dict,
+    registration: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.Markdown],
+):
+    """Measure champion and challenger on the same users; the champion's place goes to a better model on good data.
+
+    Args:
+        prepared: What prepare made; its test users decide about the champion.
+        models: The SOLID models, one a modality; the best on validation is registered as challenger.
+        results: What evaluate wrote; it goes along with the version.
+        checked: What check found; where the data did not pass, the champion stays.
+        modalities: Modalities of the models.
+        evaluation: Section evaluation of the settings: bootstrap resamples, seed.
+        registry: Section registry of the settings: name, metric, confidence.
+        registration: registration.json. Metadata: name, version, champion and the reason in words.
+        report: What became of the champion and why, both models' figures, the data checks.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["solid", "register"],
+        args=[
+            *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
+            *["--evaluation", results.path, "--checks", checked.path, "--out", registration.path],
+            *settings(semantics__modalities=modalities, evaluation=evaluation, registry=registry),
+            *kubeflow(),
+        ],
+    )
