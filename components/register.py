@@ -45,6 +45,7 @@ def register_challenger(
     prepared: dsl.Input[dsl.Dataset],
     models: dsl.Input[list[dsl.Model]],
     results: dsl.Input[dsl.Artifact],
+    reference: dsl.Input[dsl.Artifact],
     checked: dsl.Input[dsl.Artifact],
     modalities: list,
     evaluation: dict,
@@ -58,6 +59,7 @@ def register_challenger(
         prepared: What prepare made; its test users decide about the champion.
         models: The SOLID models, one a modality; the best on validation is registered as challenger.
         results: What evaluate wrote; it goes along with the version.
+        reference: What champion found: the settings that the models were trained with go along with the version.
         checked: What check found; where the data did not pass, the champion stays.
         modalities: Modalities of the models.
         evaluation: Section evaluation of the settings: bootstrap resamples, seed.
@@ -71,6 +73,7 @@ def register_challenger(
         args=[
             *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
             *["--evaluation", results.path, "--checks", checked.path, "--out", registration.path],
+            *["--params", f"{reference.path}/params.yaml"],
             *settings(semantics__modalities=modalities, evaluation=evaluation, registry=registry),
             *kubeflow(),
         ],

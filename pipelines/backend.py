@@ -73,23 +73,23 @@ class Package:
         for pair in pairs:
             name, equals, text = pair.partition("=")
             if not equals:
-                raise SolidError(f"--param {pair}: write it as NAME=VALUE")
+                raise SolidError(f"--parameter {pair}: write it as NAME=VALUE")
             if name not in self.inputs:
                 close = difflib.get_close_matches(name, self.inputs, 1)
                 hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(self.inputs) or 'none'}"
-                raise SolidError(f"--param {pair}: pipeline {self.name} has no such parameter; {hint}")
+                raise SolidError(f"--parameter {pair}: pipeline {self.name} has no such parameter; {hint}")
             kind = self.inputs[name]["parameterType"]
             try:
                 value = text if kind == "STRING" else yaml.safe_load(text)
             except yaml.YAMLError:
-                raise SolidError(f"--param {pair}: the value is not valid YAML") from None
+                raise SolidError(f"--parameter {pair}: the value is not valid YAML") from None
             if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
-                raise SolidError(f"--param {pair}: expected a value of type {kind.lower().replace('_', ' ')}")
+                raise SolidError(f"--parameter {pair}: expected a value of type {kind.lower().replace('_', ' ')}")
             values[name] = value
         missing = [name for name, about in self.inputs.items() if not about.get("isOptional") and name not in values]
         if missing:
             raise SolidError(
-                f"pipeline {self.name}: no value for {', '.join(missing)}; give it with --param NAME=VALUE"
+                f"pipeline {self.name}: no value for {', '.join(missing)}; give it with --parameter NAME=VALUE"
             )
         return values
 
@@ -214,7 +214,7 @@ def backend_options(command: F) -> F:
             click.option("--ui", envvar="KFP_UI_ENDPOINT", show_envvar=True,
                          help="Address of the web pages for links  [default: the endpoint]"),
             click.option("--experiment", default="solid", show_default=True, help="Experiment that runs belong to."),
-            click.option("--param", "params", multiple=True, metavar="NAME=VALUE",
+            click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
                          help="Value of a parameter of the pipeline, in YAML; may be repeated."),
             click.option("--pipeline-root", help="Where outputs go, such as s3://bucket/kfp  [default: the cluster's]"),
         ]

@@ -30,11 +30,11 @@ def retraining(deployment: Deployment) -> GraphComponent:
         prepare: dict = DEFAULTS["prepare"],
         features: dict = DEFAULTS["features"],
         backbone: str = DEFAULTS["backbone"],
-        generator: str = DEFAULTS["generator"],
         modalities: list[str] = DEFAULTS["modalities"],
         semantics: dict = DEFAULTS["semantics"],
         model: dict = DEFAULTS["model"],
         training: dict = DEFAULTS["training"],
+        apg: dict = DEFAULTS["apg"],
         fusion: dict = DEFAULTS["fusion"],
         evaluation: dict = DEFAULTS["evaluation"],
         checks: dict = DEFAULTS["checks"],
@@ -53,12 +53,12 @@ def retraining(deployment: Deployment) -> GraphComponent:
             prepare: Section prepare: k-core, candidates, seed.
             features: Section features: text and image encoders.
             backbone: What turns a history into a state.
-            generator: Generator of weights in the item model and the semantic model.
             modalities: What semantic ids are made from; one SOLID model each, the best on validation is registered.
             semantics: Section semantics without the modalities: number of classes, seed.
             model: Section model without the backbone: sizes.
             training: Section training: epochs, batch size, learning rate, seed, device.
-            fusion: Section fusion: bound, alignment, codebook.
+            apg: Section apg: rank and expansion.
+            fusion: Section fusion: generator, bound, alignment, codebook.
             evaluation: Section evaluation: bootstrap, seed.
             checks: Section checks: what new data must hold.
             registry: Section registry: name, metric, confidence.
@@ -76,6 +76,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
             semantics=semantics,
             model=model,
             training=training,
+            apg=apg,
             fusion=fusion,
             registry=registry,
         )
@@ -92,9 +93,10 @@ def retraining(deployment: Deployment) -> GraphComponent:
         succeed(
             prepared=prepared,
             vectors=vectors.outputs["vectors"],
+            reference=made.outputs["reference"],
             checked=checked.outputs["checked"],
             backbone=made.outputs["new_backbone"],
-            generator=generator,
+            generator=made.outputs["new_generator"],
             modalities=made.outputs["new_modalities"],
             semantics=made.outputs["new_semantics"],
             model=made.outputs["new_model"],
@@ -117,6 +119,7 @@ def succession(deployment: Deployment) -> GraphComponent:
     def succession(
         prepared: dsl.Input[dsl.Dataset],
         vectors: dsl.Input[dsl.Dataset],
+        reference: dsl.Input[dsl.Artifact],
         checked: dsl.Input[dsl.Artifact],
         backbone: str,
         generator: str,
@@ -133,6 +136,7 @@ def succession(deployment: Deployment) -> GraphComponent:
         Args:
             prepared: What prepare made.
             vectors: What features made.
+            reference: What champion found.
             checked: What check found.
             backbone: What turns a history into a state.
             generator: Generator of the item model and the semantic model.
@@ -175,6 +179,7 @@ def succession(deployment: Deployment) -> GraphComponent:
             prepared=prepared,
             models=dsl.Collected(solid.outputs["trained"]),
             results=evaluated.outputs["results"],
+            reference=reference,
             checked=checked,
             modalities=modalities,
             evaluation=evaluation,

@@ -24,7 +24,7 @@ def schedule(
     namespace: str | None,
     ui: str | None,
     experiment: str,
-    params: tuple[str, ...],
+    parameters: tuple[str, ...],
     pipeline_root: str | None,
     name: str | None,
     cron: str,
@@ -35,7 +35,7 @@ def schedule(
     new one first and removes the older ones of the same name then.
     """
     compiled = Package.read(package)
-    arguments = compiled.arguments(params)
+    arguments = compiled.arguments(parameters)
     if len(cron.split()) != _FIELDS:
         hint = f"perhaps '0 {cron}'" if len(cron.split()) == _FIELDS - 1 else "such as '0 0 3 * * 1', Mondays at three"
         raise SolidError(f"--cron '{cron}': six fields are needed, the seconds first; {hint}")

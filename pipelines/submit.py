@@ -35,7 +35,7 @@ def submit(
     namespace: str | None,
     ui: str | None,
     experiment: str,
-    params: tuple[str, ...],
+    parameters: tuple[str, ...],
     pipeline_root: str | None,
     name: str | None,
     timeout: float,
@@ -48,7 +48,7 @@ def submit(
     file that KF_PIPELINES_SA_TOKEN_PATH names.
     """
     compiled = Package.read(package)
-    arguments = compiled.arguments(params)
+    arguments = compiled.arguments(parameters)
     backend = Backend(endpoint, namespace, ui)
     place, reference = backend.upload(compiled)
     click.echo(f"pipeline {compiled.name}, version {compiled.version}: {place}")

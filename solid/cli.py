@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -214,17 +214,36 @@ def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
     click.echo(run(models=_models(models, settings), settings=settings.evaluation, **options))
 
 
+class _Mapping(click.ParamType[dict[str, Any]]):
+    """A mapping of sections to mappings of keys to values, in YAML (of which JSON is a part)."""
+
+    name = "YAML"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        import yaml
+
+        try:
+            mapping = yaml.safe_load(value) if isinstance(value, str) else value
+        except yaml.YAMLError:
+            mapping = None
+        if not isinstance(mapping, dict):
+            self.fail(f"expected a mapping such as {{training: {{seed: 1}}}}, not {value!r}", param, ctx)
+        return mapping
+
+
 @main.command()
 @click.option("--settings-of", type=click.Choice(["champion", "params"]), default="champion", show_default=True,
-              help="Whose features, semantics, model, training and fusion the next model is made with.")  # fmt: skip
+              help="Whose features, semantics, model, training, apg, fusion the next model is made with.")  # fmt: skip
+@click.option("--changes", type=_Mapping(), default="{}", metavar="YAML",
+              help="What to change of either, such as {training: {seed: 1}}.")  # fmt: skip
 @click.option("--out", type=FOLDER, required=True, help="Folder for champion.json, params.yaml and profile.")
 @settings_options
-def champion(settings_of: Literal["champion", "params"], params: Path | None, overrides: tuple[str, ...],
-             out: Path) -> None:  # fmt: skip
+def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Take settings and data profile of the registry's champion, for retraining."""
     from solid.champion import fetch_champion
+    from solid.config import load_settings
 
-    click.echo(fetch_champion(params, overrides, settings_of, out))
+    click.echo(fetch_champion(load_settings(params, overrides), **options))
 
 
 @main.command()

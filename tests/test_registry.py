@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from solid.catalogue import Catalogue
-from solid.champion import fetch_champion
+from solid.champion import MAKES_THE_MODEL, fetch_champion
 from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings, load_settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
@@ -359,36 +359,52 @@ def test_a_retraining_takes_what_makes_the_model_from_the_champion(
 ) -> None:
     made_with = settings_named("heir", training={"epochs": 77}, prepare={"negatives": 5})
     register(made_with, prepared, {"it": weak}, None, tmp_path / "out")
-    out, named = tmp_path / "champion", ["registry.name=heir"]
-    said = fetch_champion(params, [*named, "training.seed=5"], "champion", out)
-    assert said == "version 1 of heir is champion: the settings are its own"
-    assert read_json(out / "champion.json") == {"name": "heir", "version": "1", "settings": said}
+    out, today = tmp_path / "champion", load_settings(params, ["registry.name=heir"])
+    said = fetch_champion(today, "champion", {"training": {"seed": 5}}, out)
+    assert said == "version 1 of heir is champion: the settings are its own, with changes to training"
+    written = read_json(out / "champion.json")
+    assert (written["name"], written["version"], written["found"]) == ("heir", "1", said)
     settings = load_settings(out / "params.yaml")
     assert settings.model == build(0).config.model  # its own word, not that of the settings it was registered with
     assert settings.semantics.modalities == ("id_text",)
     assert (settings.training.epochs, settings.training.seed) == (77, 5)
     assert (settings.prepare.negatives, settings.evaluation.bootstrap) == (10, 500)  # today's
+    new, values = written["new"], settings.model_dump(mode="json")
+    assert (new.pop("backbone"), new.pop("generator"), new.pop("modalities")) == ("sasrec", "duet", ["id_text"])
+    assert new == {section: values[section] for section in MAKES_THE_MODEL}
     profile, trained_on = Profile.load(out / "profile"), Profile.of(Dataset.load(prepared))
     assert profile.counts == trained_on.counts
     pd.testing.assert_series_equal(profile.popularity, trained_on.popularity, check_names=False)
 
-    said = fetch_champion(params, named, "params", out)
+    said = fetch_champion(today, "params", {}, out)
     assert said == "version 1 of heir is champion: the settings are those given, not its own"
-    assert load_settings(out / "params.yaml") == load_settings(params, named)
+    assert load_settings(out / "params.yaml") == today
     assert (out / "profile").is_dir()
 
 
 def test_without_a_champion_the_settings_are_those_given(params: Path, tmp_path: Path, store: str) -> None:
-    out = tmp_path / "champion"
-    assert fetch_champion(params, ["registry.name=no-one"], "champion", out) == (
-        "no-one has no champion: the settings are those given"
-    )
+    out, today = tmp_path / "champion", load_settings(params, ["registry.name=no-one"])
+    assert fetch_champion(today, "champion", {}, out) == "no-one has no champion: the settings are those given"
     assert read_json(out / "champion.json")["version"] is None
-    assert load_settings(out / "params.yaml") == load_settings(params, ["registry.name=no-one"])
-    with pytest.raises(
-        SettingsError, match=r"makes one model, and semantics.modalities lists 7; choose one with --set"
-    ):
-        fetch_champion(params, ["semantics.modalities=all"], "champion", out)
+    assert load_settings(out / "params.yaml") == today
+    assert not (out / "profile").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"training": {"epoch": 1}}, "training.epoch: unknown key"),
+        ({"evaluation": {"bootstrap": 1}}, "evaluation is none of them"),
+        ({"training": 3}, "training is none of them or has none"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_named(
+    params: Path, tmp_path: Path, store: str, changes: Any, fault: str
+) -> None:
+    today = load_settings(params, ["registry.name=no-one"])
+    with pytest.raises(SettingsError, match=fault):
+        fetch_champion(today, "champion", changes, tmp_path / "champion")
+    assert not (tmp_path / "champion").exists()
 
 
 def test_a_champion_made_with_settings_unknown_today_is_named(
@@ -399,12 +415,12 @@ def test_a_champion_made_with_settings_unknown_today_is_named(
     files = Path(store.removeprefix("sqlite:///")).parent / "mlartifacts" / "models" / model_id / "artifacts"
     made_with = files / "artifacts" / "params.yaml"
     made_with.write_text(made_with.read_text().replace("weight_decay", "decay"))
-    with pytest.raises(
-        SettingsError, match=r"version 1, the champion, was made .* --settings-of params(.|\n)*training.decay"
-    ):
-        fetch_champion(params, ["registry.name=ancient"], "champion", tmp_path / "champion")
+    today = load_settings(params, ["registry.name=ancient"])
+    remedy = r"version 1, the champion, was made .* --settings-of params(.|\n)*training.decay"
+    with pytest.raises(SettingsError, match=remedy):
+        fetch_champion(today, "champion", {}, tmp_path / "champion")
     made_with.unlink()
-    said = fetch_champion(params, ["registry.name=ancient"], "champion", tmp_path / "champion")
+    said = fetch_champion(today, "champion", {}, tmp_path / "champion")
     assert said == "version 1 of ancient is champion, registered without its settings: they are those given"
 
 

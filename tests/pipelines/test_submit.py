@@ -50,7 +50,7 @@ def run(command: Any, *arguments: Any) -> tuple[int, str]:
 
 
 def submitted(package: Path, *more: Any) -> tuple[int, str]:
-    return run(submit, package, "--param", "text=hello", "--interval", 0.01, *more)
+    return run(submit, package, "--parameter", "text=hello", "--interval", 0.01, *more)
 
 
 def test_a_run_is_followed_to_its_end(stub: KfpStub, package: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_run_is_followed_to_its_end(stub: KfpStub, package: Path, tmp_path: Pa
         OK,
     ]
     out = tmp_path / "run.json"
-    code, said = submitted(package, "--param", "section={a: 1}", "--pipeline-root", "s3://b/k", "--out", out)
+    code, said = submitted(package, "--parameter", "section={a: 1}", "--pipeline-root", "s3://b/k", "--out", out)
     assert (code, stub.faults) == (0, [])
     [posted] = stub.runs
     assert posted["runtime_config"] == {
@@ -189,9 +189,9 @@ def test_a_server_that_is_not_there(package: Path, monkeypatch: pytest.MonkeyPat
 def test_a_parameter_that_does_not_fit_is_told_before_anything_is_sent(
     stub: KfpStub, package: Path, param: str, fault: str
 ) -> None:
-    code, said = submitted(package, "--param", param)
+    code, said = submitted(package, "--parameter", param)
     assert code == 1
-    assert f"--param {param}: " in said
+    assert f"--parameter {param}: " in said
     assert fault in said
     assert stub.requests == []
 
@@ -199,7 +199,7 @@ def test_a_parameter_that_does_not_fit_is_told_before_anything_is_sent(
 def test_a_parameter_without_default_must_be_given(stub: KfpStub, package: Path) -> None:
     code, said = run(submit, package)
     assert (code, stub.requests) == (1, [])
-    assert "pipeline tiny: no value for text; give it with --param NAME=VALUE" in said
+    assert "pipeline tiny: no value for text; give it with --parameter NAME=VALUE" in said
 
 
 def test_a_file_that_is_no_pipeline_is_refused(stub: KfpStub, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_file_that_is_no_pipeline_is_refused(stub: KfpStub, tmp_path: Path) ->
 
 
 def scheduled(package: Path, *more: Any) -> tuple[int, str]:
-    return run(schedule, package, "--param", "text=hello", *more)
+    return run(schedule, package, "--parameter", "text=hello", *more)
 
 
 def test_a_recurring_run_is_made_once_and_replaced_when_it_changes(
@@ -227,7 +227,7 @@ def test_a_recurring_run_is_made_once_and_replaced_when_it_changes(
 
     newer = tmp_path / "newer.yaml"
     newer.write_text(package.read_text() + "# changed\n")
-    for changed, more in ((newer, []), (newer, ["--cron", "0 30 4 * * *"]), (newer, ["--param", "text=other"])):
+    for changed, more in ((newer, []), (newer, ["--cron", "0 30 4 * * *"]), (newer, ["--parameter", "text=other"])):
         [before] = stub.recurring
         code, said = scheduled(changed, *more)
         [after] = stub.recurring
