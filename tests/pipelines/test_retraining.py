@@ -6,8 +6,11 @@ rate of almost nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,3 +196,18 @@ def test_data_that_cannot_be_read_fails_the_run_and_touches_nothing(runs: dict[s
     run = retrain(place, source="torn")
     assert run.code == 1
     assert not list(run.outputs.rglob("registration"))
+
+
+def test_the_report_is_found_by_the_run_of_the_pipeline(runs: dict[str, Retrained], tmp_path: Path) -> None:
+    submitted = {"run_id": "run-3", "link": "https://kubeflow.example/run-3", "state": "SUCCEEDED", "steps": []}
+    (tmp_path / "run.json").write_text(json.dumps(submitted))
+    root = Path(__file__).resolve().parent.parent.parent
+    command = [sys.executable, root / "scripts" / "report_results.py", "--run", tmp_path / "run.json"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    written = runs["better"].output("register-challenger", "report").read_text()
+    assert done.stdout.startswith(written)
+    assert "### walks: Version 3 is the new champion" in written
+    assert "[Run run-3](https://kubeflow.example/run-3) on Kubeflow." in done.stdout
