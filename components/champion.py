@@ -11,6 +11,7 @@ def champion(
     changes: dict,
     features: dict,
     backbone: str,
+    generator: str,
     modalities: list,
     semantics: dict,
     model: dict,
@@ -37,6 +38,7 @@ def champion(
         features: Section features of the settings as they stand today; this and the next ones count where there is no
             champion, or settings_of says so.
         backbone: What turns a history into a state, today.
+        generator: Generator of weights, today.
         modalities: What semantic ids are made from, today.
         semantics: Section semantics, today.
         model: Section model, today.
@@ -44,6 +46,8 @@ def champion(
         apg: Section apg, today.
         fusion: Section fusion, today.
         registry: Section registry of the settings: name.
+
+    Returns:
         reference: champion.json, params.yaml with all settings, and the profile of the champion's data. Metadata: name,
             version.
         new_features: Section features to train with; this and the next ones.
@@ -63,7 +67,7 @@ def champion(
             *["--settings-of", settings_of, "--changes", changes, "--out", reference.path],
             *settings(features=features, semantics=semantics, semantics__modalities=modalities),
             *settings(model=model, model__backbone=backbone, training=training, apg=apg, fusion=fusion),
-            *settings(registry=registry),
+            *settings(fusion__generator=generator, registry=registry),
             *kubeflow(),
         ],
     )

@@ -22,6 +22,8 @@ def check(
         prepared: What prepare made of the new data.
         reference: What champion found: the profile of the champion's data.
         checks: Section checks of the settings: thresholds.
+
+    Returns:
         checked: The report in JSON and Markdown. Metadata: passed, and the reason in words.
         summary: The report, a row a check.
     """

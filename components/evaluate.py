@@ -62,7 +62,7 @@ def evaluate_challengers(
     embeddings: dsl.Input[dsl.Dataset],
     item_model: dsl.Input[dsl.Model],
     models: dsl.Input[list[dsl.Model]],
-    item_head: str,
+    generator: str,
     modalities: list,
     evaluation: dict,
     results: dsl.Output[dsl.Artifact],
@@ -78,9 +78,11 @@ def evaluate_challengers(
         embeddings: What embed took from the item model; likewise.
         item_model: The item model, the baseline of the table.
         models: The SOLID models, one a modality.
-        item_head: Head of the item model.
+        generator: Head of the item model.
         modalities: Modalities of the SOLID models in the order of the table.
-        evaluation: Section evaluation of the settings: bootstrap resamples, seed.
+        evaluation: Section evaluation of the settings without the baselines: full ranking, bootstrap, seed.
+
+    Returns:
         results: All files: metrics, per-user values, comparison, learning curves, table, report.
         metrics: Every metric of every model.
         report: The report, with curves, semantic classes, codebook and the map of the semantic space.
@@ -91,7 +93,7 @@ def evaluate_challengers(
         command=["solid", "evaluate"],
         args=[
             *["--prepared", prepared.path, "--features", vectors.path, "--embeddings", embeddings.path],
-            *["--model", f"{item_head}={item_model.path}", "--model", "SOLID {modality}=@models/{modality}"],
+            *["--model", f"{generator}={item_model.path}", "--model", "SOLID {modality}=@models/{modality}"],
             *["--out", results.path],
             *settings(semantics__modalities=modalities, evaluation=evaluation),
             *kubeflow(),

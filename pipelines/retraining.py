@@ -12,7 +12,7 @@ from components.features import features as features_step
 from components.ingest import ingest
 from components.prepare import prepare as prepare_step
 from components.register import register_challenger
-from components.train import train, train_semantic, train_solid
+from components.train import train_item, train_semantic, train_solid
 from pipelines.deployment import Deployment
 from pipelines.parameters import DEFAULTS
 
@@ -30,6 +30,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
         prepare: dict = DEFAULTS["prepare"],
         features: dict = DEFAULTS["features"],
         backbone: str = DEFAULTS["backbone"],
+        generator: str = DEFAULTS["generator"],
         modalities: list[str] = DEFAULTS["modalities"],
         semantics: dict = DEFAULTS["semantics"],
         model: dict = DEFAULTS["model"],
@@ -53,13 +54,14 @@ def retraining(deployment: Deployment) -> GraphComponent:
             prepare: Section prepare: k-core, candidates, seed.
             features: Section features: text and image encoders.
             backbone: What turns a history into a state.
+            generator: Generator of weights of all models: duet or apg.
             modalities: What semantic ids are made from; one SOLID model each, the best on validation is registered.
             semantics: Section semantics without the modalities: number of classes, seed.
             model: Section model without the backbone: sizes.
             training: Section training: epochs, batch size, learning rate, seed, device.
             apg: Section apg: rank and expansion.
-            fusion: Section fusion: generator, bound, alignment, codebook.
-            evaluation: Section evaluation: bootstrap, seed.
+            fusion: Section fusion without the generator: bound, alignment, codebook.
+            evaluation: Section evaluation without the baselines: full ranking, bootstrap, seed.
             checks: Section checks: what new data must hold.
             registry: Section registry: name, metric, confidence.
         """
@@ -72,6 +74,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
             changes=changes,
             features=features,
             backbone=backbone,
+            generator=generator,
             modalities=modalities,
             semantics=semantics,
             model=model,
@@ -101,6 +104,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
             semantics=made.outputs["new_semantics"],
             model=made.outputs["new_model"],
             training=made.outputs["new_training"],
+            apg=made.outputs["new_apg"],
             fusion=made.outputs["new_fusion"],
             evaluation=evaluation,
             registry=registry,
@@ -127,6 +131,7 @@ def succession(deployment: Deployment) -> GraphComponent:
         semantics: dict,
         model: dict,
         training: dict,
+        apg: dict,
         fusion: dict,
         evaluation: dict,
         registry: dict,
@@ -144,12 +149,13 @@ def succession(deployment: Deployment) -> GraphComponent:
             semantics: Section semantics of the settings.
             model: Section model of the settings.
             training: Section training of the settings.
+            apg: Section apg of the settings.
             fusion: Section fusion of the settings.
-            evaluation: Section evaluation of the settings.
+            evaluation: Section evaluation of the settings without the baselines.
             registry: Section registry of the settings.
         """
-        learning = {"backbone": backbone, "model": model, "training": training}
-        item = deployment.place(train(prepared=prepared, head=generator, **learning), "item")
+        learning = {"prepared": prepared, "backbone": backbone, "model": model, "training": training, "apg": apg}
+        item = deployment.place(train_item(head=generator, **learning), "item")
         embeddings = deployment.place(embed(prepared=prepared, model=item.outputs["trained"]), "embed")
         with dsl.ParallelFor(modalities, name="modalities") as modality:
             assigned = assign(
@@ -160,9 +166,16 @@ def succession(deployment: Deployment) -> GraphComponent:
                 semantics=semantics,
             )
             deployment.place(assigned, "assign")
-            classes = {"prepared": prepared, "semantics": assigned.outputs["classes"]}
-            semantic = deployment.place(train_semantic(head=generator, **classes, **learning), "semantic")
-            solid = train_solid(semantic_model=semantic.outputs["trained"], fusion=fusion, **classes, **learning)
+            classes = assigned.outputs["classes"]
+            semantic = train_semantic(semantics=classes, head=generator, **learning)
+            deployment.place(semantic, "semantic")
+            solid = train_solid(
+                semantics=classes,
+                semantic_model=semantic.outputs["trained"],
+                generator=generator,
+                fusion=fusion,
+                **learning,
+            )
             deployment.place(solid, "solid")
         evaluated = evaluate_challengers(
             prepared=prepared,
@@ -170,7 +183,7 @@ def succession(deployment: Deployment) -> GraphComponent:
             embeddings=embeddings.outputs["embeddings"],
             item_model=item.outputs["trained"],
             models=dsl.Collected(solid.outputs["trained"]),
-            item_head=generator,
+            generator=generator,
             modalities=modalities,
             evaluation=evaluation,
         )

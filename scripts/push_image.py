@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from solid import __version__
 from solid.tracking import git_sha
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,12 +27,11 @@ def main() -> None:
     sha = git_sha() or "unknown"
     if password := os.environ.get("REGISTRY_PASSWORD"):
         login = ["docker", "login", name.partition("/")[0], "--username", arguments.user, "--password-stdin"]
-        docker(login, stdin=password)
+        call(login, stdin=password)
     tagged = f"{name}:{sha}"
-    docker(["docker", "build", "--build-arg", f"GIT_SHA={sha}", "--build-arg", f"VERSION={__version__}",
-            "--tag", tagged, "."])  # fmt: skip
-    docker(["docker", "push", tagged])
-    digests = docker(["docker", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tagged], capture=True)
+    call(["scripts/image.sh", tagged])
+    call(["docker", "push", tagged])
+    digests = call(["docker", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tagged], capture=True)
     pinned = [line for line in digests.splitlines() if line.startswith(f"{name}@sha256:")]
     if len(pinned) != 1:
         sys.exit(f"Error: {tagged}: the engine knows no digest of it in that registry, but {digests.split()}")
@@ -43,8 +41,8 @@ def main() -> None:
             file.write(f"image={pinned[0]}\n")
 
 
-def docker(command: list[str], *, stdin: str | None = None, capture: bool = False) -> str:
-    """Run the engine's command; it must succeed. What it prints goes to standard error, or is returned."""
+def call(command: list[str], *, stdin: str | None = None, capture: bool = False) -> str:
+    """Run a command; it must succeed. What it prints goes to standard error, or is returned."""
     out = subprocess.PIPE if capture else sys.stderr
     done = subprocess.run(command, cwd=ROOT, input=stdin, stdout=out, check=False, text=True)
     if done.returncode:

@@ -32,17 +32,19 @@ def components() -> dict[str, ContainerComponent]:
     }
 
 
-def compile_training(out: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(cli.main, ["compile", "training", "--out", str(out), *arguments])
+def compile_training(out: Path, *arguments: str, name: str = "training") -> str:
+    done = CliRunner().invoke(cli.main, ["compile", name, "--out", str(out), *arguments])
     assert done.exit_code == 0, done.output
     return out.read_text(encoding="utf-8")
 
 
-def test_the_compiled_pipeline_is_the_golden_copy(tmp_path: Path) -> None:
-    compiled = compile_training(tmp_path / "training.yaml", "--image", DIGEST, "--params", str(ROOT / "params.yaml"))
-    assert compiled == GOLDEN.read_text(encoding="utf-8"), (
-        "the pipeline has changed; if it should have: solid-pipeline compile training "
-        f"--image {DIGEST} --out tests/pipelines/training.yaml"
+@pytest.mark.parametrize("name", sorted(catalogue.PIPELINES))
+def test_the_compiled_pipeline_is_the_golden_copy(name: str, tmp_path: Path) -> None:
+    given = ["--image", DIGEST, "--params", str(ROOT / "params.yaml")]
+    compiled = compile_training(tmp_path / "compiled.yaml", *given, name=name)
+    assert compiled == Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8"), (
+        f"the pipeline has changed; if it should have: solid-pipeline compile {name} "
+        f"--image {DIGEST} --out tests/pipelines/{name}.yaml"
     )
 
 
