@@ -118,7 +118,7 @@ def test_every_step_has_image_limits_deadline_scratch_and_credentials_by_referen
         assert int(step["activeDeadlineSeconds"]) >= 3600
         assert [mount["mountPath"] for mount in step["emptyDirMounts"]] == ["/dev/shm", "/tmp"]
         assert {secret["secretName"] for secret in step["secretAsEnv"]} == {"solid-s3", "solid-mlflow"}
-        assert "env" not in step
+        assert step["env"] == [{"name": "SOLID_IMAGE", "value": DIGEST}]
 
 
 def test_retries_wait_longer_each_time() -> None:
