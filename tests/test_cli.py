@@ -112,6 +112,13 @@ def test_a_model_needs_name_and_folder(tmp_path: Path, pattern: str) -> None:
     assert "write it as NAME=FOLDER of a trained model" in output
 
 
+@pytest.mark.parametrize("changes", ["training", "[1]", "{"])
+def test_changes_are_a_mapping(tmp_path: Path, changes: str) -> None:
+    code, output = invoke("champion", "--changes", changes, "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert f"expected a mapping such as {{training: {{seed: 1}}}}, not {changes!r}" in output
+
+
 # dvc.yaml
 
 

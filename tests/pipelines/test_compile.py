@@ -160,3 +160,16 @@ def test_components_import_nothing_that_computes() -> None:
     code = f"import sys\nfor name in {MODULES}: __import__('components.' + name)\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert {"torch", "pandas", "numpy", "sklearn", "mlflow"}.isdisjoint(done.stdout.split())
+
+
+def test_retraining_calls_the_steps_of_the_chain_as_training_does() -> None:
+    goldens = [GOLDEN, GOLDEN.with_name("retraining.yaml")]
+    training, retraining = (
+        next(yaml.safe_load_all(golden.read_text(encoding="utf-8")))["deploymentSpec"]["executors"]
+        for golden in goldens
+    )
+    chain = ["ingest", "prepare", "features", "train-item", "embed", "assign", "train-semantic", "train-solid"]
+    shared = {f"exec-{name}" for name in chain}
+    assert training.keys() & retraining.keys() == shared
+    for name in shared:
+        assert training[name] == retraining[name]
