@@ -17,6 +17,7 @@ import yaml
 
 from solid.config import load_settings
 from solid.errors import SolidError
+from solid.s3 import Prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -63,28 +64,16 @@ def publish(base: str) -> tuple[str, str]:
     Raises:
         SolidError: the data is not there and cannot be pulled, or the store refuses.
     """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
     version = str(yaml.safe_load((ROOT / "data.dvc").read_text(encoding="utf-8"))["outs"][0]["md5"])
-    bucket, _, prefix = base.removeprefix("s3://").partition("/")
-    if not base.startswith("s3://") or not bucket:
-        raise SolidError(f"--data {base}: expected s3://bucket/prefix")
-    folder = "/".join(filter(None, [prefix.strip("/"), version.removesuffix(".dir")]))
+    place = Prefix(f"{base.rstrip('/')}/{version.removesuffix('.dir')}")
     if subprocess.run([BIN / "dvc", "pull", "--quiet", "data.dvc"], cwd=ROOT, check=False).returncode:
         raise SolidError("data.dvc: dvc cannot pull this version; is it pushed (dvc push) to the remote?")
-    try:
-        store = boto3.client("s3")
-        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{folder}/")
-        there = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
-        for path in sorted((ROOT / "data").rglob("*")):
-            key = f"{folder}/{path.relative_to(ROOT / 'data').as_posix()}"
-            # A folder is named after its content, so what is there whole is right.
-            if path.is_file() and there.get(key) != path.stat().st_size:
-                store.upload_file(str(path), bucket, key)
-    except (BotoCoreError, ClientError) as error:
-        raise SolidError(f"{base}: {error}; check AWS_ENDPOINT_URL_S3 and the AWS credentials") from None
-    return f"s3://{bucket}/{folder}", version
+    data = ROOT / "data"
+    files = {path.relative_to(data).as_posix(): path for path in sorted(data.rglob("*")) if path.is_file()}
+    there = place.objects()
+    # The folder is named after its content, so what is there whole is right.
+    place.upload({name: path for name, path in files.items() if there.get(name) != path.stat().st_size})
+    return place.address, version
 
 
 def changed(file: str, before: str) -> bool:
