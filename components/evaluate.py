@@ -53,3 +53,49 @@ def evaluate(
             *kubeflow(),
         ],
     )
+
+
+@dsl.container_component
+def evaluate_challengers(
+    prepared: dsl.Input[dsl.Dataset],
+    vectors: dsl.Input[dsl.Dataset],
+    embeddings: dsl.Input[dsl.Dataset],
+    item_model: dsl.Input[dsl.Model],
+    models: dsl.Input[list[dsl.Model]],
+    generator: str,
+    modalities: list,
+    evaluation: dict,
+    results: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+    summary: dsl.Output[dsl.Markdown],
+):
+    """Score the test users with newly trained models, for the report; against the champion, register measures them.
+
+    Args:
+        prepared: What prepare made.
+        vectors: What features made; for the map of the semantic space.
+        embeddings: What embed took from the item model; likewise.
+        item_model: The item model, the baseline of the table.
+        models: The SOLID models, one a modality.
+        generator: Head of the item model.
+        modalities: Modalities of the SOLID models in the order of the table.
+        evaluation: Section evaluation of the settings without the baselines: full ranking, bootstrap, seed.
+
+    Returns:
+        results: All files: metrics, per-user values, comparison, learning curves, table, report.
+        metrics: Every metric of every model.
+        report: The report, with curves, semantic classes, codebook and the map of the semantic space.
+        summary: The table of results.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["solid", "evaluate"],
+        args=[
+            *["--prepared", prepared.path, "--features", vectors.path, "--embeddings", embeddings.path],
+            *["--model", f"{generator}={item_model.path}", "--model", "SOLID {modality}=@models/{modality}"],
+            *["--out", results.path],
+            *settings(semantics__modalities=modalities, evaluation=evaluation),
+            *kubeflow(),
+        ],
+    )

@@ -11,6 +11,9 @@ def register(
     models: dsl.Input[list[dsl.Model]],
     results: dsl.Input[dsl.Artifact],
     modalities: list,
+    features: dict,
+    semantics: dict,
+    training: dict,
     evaluation: dict,
     registry: dict,
     registration: dsl.Output[dsl.Artifact],
@@ -22,6 +25,9 @@ def register(
         models: The SOLID models, one a modality; the best on validation is registered.
         results: What evaluate wrote; it goes along with the version.
         modalities: Modalities of the models.
+        features: Section features of the settings; this and the next two go along with the version, for retraining.
+        semantics: Section semantics of the settings without the modalities.
+        training: Section training of the settings.
         evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
         registry: Section registry of the settings: name, metric, confidence.
 
@@ -34,6 +40,49 @@ def register(
         args=[
             *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
             *["--evaluation", results.path, "--out", registration.path],
+            *settings(features=features, semantics=semantics, semantics__modalities=modalities, training=training),
+            *settings(evaluation=evaluation, registry=registry),
+            *kubeflow(),
+        ],
+    )
+
+
+@dsl.container_component
+def register_challenger(
+    prepared: dsl.Input[dsl.Dataset],
+    models: dsl.Input[list[dsl.Model]],
+    results: dsl.Input[dsl.Artifact],
+    reference: dsl.Input[dsl.Artifact],
+    checked: dsl.Input[dsl.Artifact],
+    modalities: list,
+    evaluation: dict,
+    registry: dict,
+    registration: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.Markdown],
+):
+    """Measure champion and challenger on the same users; the champion's place goes to a better model on good data.
+
+    Args:
+        prepared: What prepare made; its test users decide about the champion.
+        models: The SOLID models, one a modality; the best on validation is registered as challenger.
+        results: What evaluate wrote; it goes along with the version.
+        reference: What champion found: the settings that the models were trained with go along with the version.
+        checked: What check found; where the data did not pass, the champion stays.
+        modalities: Modalities of the models.
+        evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
+        registry: Section registry of the settings: name, metric, confidence.
+
+    Returns:
+        registration: registration.json. Metadata: name, version, champion and the reason in words.
+        report: What became of the champion and why, both models' figures, the data checks.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["solid", "register"],
+        args=[
+            *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
+            *["--evaluation", results.path, "--checks", checked.path, "--out", registration.path],
+            *["--params", f"{reference.path}/params.yaml"],
             *settings(semantics__modalities=modalities, evaluation=evaluation, registry=registry),
             *kubeflow(),
         ],

@@ -23,6 +23,7 @@ def chain(deployment: Deployment) -> GraphComponent:
         baselines: list[str],
         generator: str,
         modalities: list[str],
+        features: dict,
         semantics: dict,
         model: dict,
         training: dict,
@@ -42,6 +43,7 @@ def chain(deployment: Deployment) -> GraphComponent:
             baselines: Heads that SOLID is compared with; the first one is the baseline of the table.
             generator: Generator of the item model and the semantic model.
             modalities: What semantic ids are made from; one SOLID model each.
+            features: Section features of the settings.
             semantics: Section semantics of the settings without the modalities.
             model: Section model of the settings without the backbone.
             training: Section training of the settings.
@@ -97,6 +99,9 @@ def chain(deployment: Deployment) -> GraphComponent:
             models=dsl.Collected(solid.outputs["trained"]),
             results=evaluated.outputs["results"],
             modalities=modalities,
+            features=features,
+            semantics=semantics,
+            training=training,
             evaluation=evaluation,
             registry=registry,
         )
@@ -118,6 +123,9 @@ def registration(deployment: Deployment) -> GraphComponent:
         models: dsl.Input[list[dsl.Model]],
         results: dsl.Input[dsl.Artifact],
         modalities: list[str],
+        features: dict,
+        semantics: dict,
+        training: dict,
         evaluation: dict,
         registry: dict,
     ):
@@ -129,6 +137,9 @@ def registration(deployment: Deployment) -> GraphComponent:
             models: The SOLID models.
             results: What evaluate wrote.
             modalities: Modalities of the models.
+            features: Section features of the settings.
+            semantics: Section semantics of the settings without the modalities.
+            training: Section training of the settings.
             evaluation: Section evaluation of the settings.
             registry: Section registry of the settings.
         """
@@ -138,6 +149,9 @@ def registration(deployment: Deployment) -> GraphComponent:
                 models=models,
                 results=results,
                 modalities=modalities,
+                features=features,
+                semantics=semantics,
+                training=training,
                 evaluation=evaluation,
                 registry=registry,
             )

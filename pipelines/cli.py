@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 import click
 import yaml
 
+from pipelines.schedule import schedule
+from pipelines.submit import submit
 from solid import __version__
 from solid.cli import settings_options
 from solid.console import say
 from solid.errors import SolidError
 
 F = TypeVar("F", bound=Callable[..., Any])
-NAMES = click.Choice(["training"])
+NAMES = click.Choice(["training", "retraining"])
 
 
 class _Commands(click.Group):
@@ -146,6 +148,9 @@ def _parameters(
         given[name] = yaml.safe_load(text)
     return of_settings(load_settings(params, overrides)), given
 
+
+main.add_command(submit)
+main.add_command(schedule)
 
 if __name__ == "__main__":
     main()

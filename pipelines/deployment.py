@@ -45,6 +45,8 @@ SIZES = {
     "solid": TRAINING,
     "evaluate": LARGE,
     "register": LARGE,
+    "champion": SMALL,
+    "check": LARGE,
 }
 
 
@@ -96,5 +98,8 @@ class Deployment:
         kubernetes.empty_dir_mount(task, "scratch", "/tmp", size_limit=self.scratch)  # noqa: S108
         kubernetes.use_secret_as_env(task, self.s3_secret, S3_SECRET, optional=True)
         kubernetes.use_secret_as_env(task, self.mlflow_secret, MLFLOW_SECRET, optional=True)
+        # So that a run of MLflow leads back here; the label is Kubeflow's.
+        task.set_env_variable("SOLID_IMAGE", self.image)
+        kubernetes.use_field_path_as_env(task, "SOLID_KFP_RUN_ID", "metadata.labels['pipeline/runid']")
         kubernetes.use_config_map_as_env(task, self.config, {name: name for name in CONFIG}, optional=True)
         return task

@@ -22,6 +22,7 @@ def parameters(settings: Settings) -> dict[str, Any]:
         values[section] = {key: value for key, value in values[section].items() if key not in keys}
     return {
         **values,
+        "backbone": settings.model.backbone,
         "backbones": [settings.model.backbone],
         "modalities": list(settings.semantics.modalities),
         "baselines": list(settings.evaluation.baselines),

@@ -22,5 +22,6 @@ def tell(run: Path) -> str:
         registered = read_json(path)
         aliases = " and ".join(f"models:/{registered['name']}@{alias}" for alias in registered["aliases"])
         lines.append(f"registered model  version {registered['version']}, {aliases}")
-        lines.append(f"champion          version {registered['champion']['after']}: {registered['reason']}")
+        champion = registered["champion"]["after"]
+        lines.append(f"champion          {f'version {champion}' if champion else 'none'}: {registered['reason']}")
     return "\n".join([*lines, f"all outputs       {os.path.relpath(run)}"])

@@ -71,6 +71,7 @@ def training(deployment: Deployment) -> GraphComponent:
                 baselines=baselines,
                 generator=generator,
                 modalities=modalities,
+                features=features,
                 semantics=semantics,
                 model=model,
                 training=training,

@@ -214,11 +214,57 @@ def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
     click.echo(run(models=_models(models, settings), settings=settings.evaluation, **options))
 
 
+class _Mapping(click.ParamType[dict[str, Any]]):
+    """A mapping of sections to mappings of keys to values, in YAML (of which JSON is a part)."""
+
+    name = "YAML"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        import yaml
+
+        try:
+            mapping = yaml.safe_load(value) if isinstance(value, str) else value
+        except yaml.YAMLError:
+            mapping = None
+        if not isinstance(mapping, dict):
+            self.fail(f"expected a mapping such as {{training: {{seed: 1}}}}, not {value!r}", param, ctx)
+        return mapping
+
+
+@main.command()
+@click.option("--settings-of", type=click.Choice(["champion", "params"]), default="champion", show_default=True,
+              help="Whose features, semantics, model, training, apg, fusion the next model is made with.")  # fmt: skip
+@click.option("--changes", type=_Mapping(), default="{}", metavar="YAML",
+              help="What to change of either, such as {training: {seed: 1}}.")  # fmt: skip
+@click.option("--out", type=FOLDER, required=True, help="Folder for champion.json, params.yaml and profile.")
+@settings_options
+def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+    """Take settings and data profile of the registry's champion, for retraining."""
+    from solid.champion import fetch_champion
+    from solid.config import load_settings
+
+    click.echo(fetch_champion(load_settings(params, overrides), **options))
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare: the new data.")
+@click.option("--reference", type=INPUT, help="What to compare with: output of champion, or of prepare.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for checks.json and checks.md.")
+@settings_options
+def check(prepared: Path, reference: Path | None, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
+    """Check new data against the champion's: schema, volume, new items, drift of popularity."""
+    from solid.checks import check as run
+    from solid.config import load_settings
+
+    click.echo(run(prepared, reference, out, load_settings(params, overrides).checks))
+
+
 @main.command()
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
               help="A trained solid model, as for evaluate; of several, the best on validation.")  # fmt: skip
 @click.option("--evaluation", type=INPUT, help="Output of evaluate; its files go along with the version.")
+@click.option("--checks", type=INPUT, help="Output of check: no new champion on data that did not pass.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for registration.json and the reason in words.")
 @settings_options
 def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:

@@ -167,6 +167,25 @@ class EvaluationSettings(Section):
     seed: int = Field(0, ge=0, lt=2**32)
 
 
+class CheckSettings(Section):
+    """What new data must hold against the champion's before its model may become champion."""
+
+    min_users: int = Field(100, ge=1, description="fewest users; the comparison of models needs them")
+    min_volume: float = Field(0.5, gt=0, description="fewest users, items, interactions, as a multiple of before")
+    max_volume: float = Field(2.0, gt=0, description="most of them; a source read twice has twice as many")
+    min_filled: float = Field(0.8, ge=0, le=1, description="fewest items with title, text ..., as a multiple of before")
+    max_new_items: float = Field(0.3, ge=0, le=1, description="largest share of items that were not there before")
+    max_popularity_drift: float = Field(
+        0.25, ge=0, description="largest population stability index of item popularity; above 0.25 is a major shift"
+    )
+
+    @model_validator(mode="after")
+    def _volume_is_a_range(self) -> Self:
+        if self.min_volume > self.max_volume:
+            raise ValueError(f"min_volume {self.min_volume:g} is above max_volume {self.max_volume:g}")
+        return self
+
+
 class RegistrySettings(Section):
     """Where the trained fusion model is registered and when it becomes champion."""
 
@@ -190,6 +209,7 @@ class Settings(Section):
     apg: ApgSettings = ApgSettings()
     fusion: FusionSettings = FusionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    checks: CheckSettings = CheckSettings()
     registry: RegistrySettings = RegistrySettings()
 
 

@@ -29,10 +29,19 @@ _FACTS = {
     "training.json": ("epochs", "best_epoch", "valid_uauc"),
     "quality.json": ("modality", "items", "classes", "variance_explained"),
     "comparison.json": ("baseline",),
+    "champion.json": (
+        *("name", "version", "found", "new.backbone", "new.generator", "new.modalities"),
+        *("new.features", "new.semantics", "new.model", "new.training", "new.apg", "new.fusion"),
+    ),
+    "checks.json": ("passed", "reason"),
     "registration.json": ("name", "version", "model", "reason", "champion.before", "champion.after"),
 }
-# Views for the UI, by type of artifact: the file of the output folder that is shown.
-_VIEWS = {"system.HTML": "report.html", "system.Markdown": "table.md", "system.Metrics": "metrics.json"}
+# Views for the UI, by type of artifact: the file of the output folder that is shown, whichever the step writes.
+_VIEWS = {
+    "system.HTML": ("report.html",),
+    "system.Markdown": ("table.md", "checks.md", "registration.md"),
+    "system.Metrics": ("metrics.json",),
+}
 
 
 def accept(command: click.Command) -> None:
@@ -112,8 +121,9 @@ class Executor:
         artifacts = self._outputs.get("artifacts", {})
         for name, entry in artifacts.items():
             artifact = entry["artifacts"][0]
-            path, view = _path(artifact), _VIEWS.get(artifact["type"]["schemaTitle"])
-            if view and (out / view).is_file():
+            path, views = _path(artifact), _VIEWS.get(artifact["type"]["schemaTitle"], ())
+            view = next((view for view in views if (out / view).is_file()), None)
+            if view:
                 with whole_file(path) as partial:
                     shutil.copyfile(out / view, partial)
             if not path.exists():

@@ -1,8 +1,12 @@
-"""Who deserves to be champion: challenger and champion on the same test users, compared by the paired bootstrap."""
+"""Who deserves to be champion: challenger and champion on the same test users, compared by the paired bootstrap.
+
+And on data that passed its checks: a model may win on broken data, too.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +14,7 @@ from numpy.typing import NDArray
 from solid.catalogue import Catalogue
 from solid.config import Settings
 from solid.data.dataset import Dataset
+from solid.errors import DataError
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.metrics import UserMetrics, candidate_metrics
 from solid.evaluation.scoring import score_items
@@ -17,11 +22,19 @@ from solid.evaluation.scoring import score_items
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the challenger becomes champion, why in words, and the figures behind it where there are any."""
+    """Whether the challenger becomes champion, why in words, and the figures behind it where there are any.
+
+    Attributes:
+        promote: the verdict.
+        reason: why.
+        comparison: of the two models on the metric that decides.
+        champion: its metrics on the same users.
+    """
 
     promote: bool
     reason: str
     comparison: Comparison | None = None
+    champion: UserMetrics | None = None
 
 
 def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings: Settings) -> Verdict:
@@ -45,7 +58,36 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
         f"{version}, the champion, on the same {comparison.n:,} test users; ahead in {comparison.win_share:.1%} of "
         f"the resamples, {confidence:.1%} are needed"
     )
-    return Verdict(comparison.win_share >= confidence, reason, comparison)
+    return Verdict(comparison.win_share >= confidence, reason, comparison, champion)
+
+
+def require_checks(verdict: Verdict, checks: dict[str, Any], digest: str, champion: str | None) -> Verdict:
+    """Hold a verdict back where the data did not pass its checks, or was checked against somebody else's.
+
+    Args:
+        verdict: of the models alone.
+        checks: content of checks.json.
+        digest: of the data that the challenger was trained on.
+        champion: version of the champion, if there is one.
+
+    Raises:
+        DataError: other data was checked.
+    """
+    if checks["digest"] not in (digest, None):
+        raise DataError(
+            f"the data checks are of data {checks['digest']}, the model is of {digest}; run solid check again"
+        )
+    checked_against = checks["reference"]["version"]
+    if not checks["passed"]:
+        held_back = f"the data checks did not pass, {checks['reason']}"
+    elif checked_against != champion and champion is not None:
+        held_back = (
+            f"the data was checked against {f'version {checked_against}' if checked_against else 'no champion'}, "
+            f"but version {champion} is champion now"
+        )
+    else:
+        return verdict
+    return replace(verdict, promote=False, reason=f"{held_back}; of the models: {verdict.reason}")
 
 
 def _per_user(metrics: UserMetrics, name: str) -> NDArray[np.float64]:

@@ -1,7 +1,9 @@
 """The MLflow registry: every trained model becomes a version, the best one is its champion.
 
 Aliases: ``challenger`` is the newest version; ``champion`` moves to it when there is no champion, or when it beats the
-champion on the test users at hand by the paired bootstrap.
+champion on the test users at hand by the paired bootstrap and, where the data was checked, it passed.
+
+A version carries what a later retraining needs of it: the settings that made it and the profile of its data.
 """
 
 from __future__ import annotations
@@ -16,24 +18,36 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from solid.catalogue import Catalogue
 from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.metrics import UserMetrics
-from solid.files import file_md5, whole_folder, write_json
-from solid.models import load_model_of, validation_uauc
-from solid.promotion import Verdict, judge, measure
-from solid.tracking import DatasetInfo, clear_errors, connect, git_sha, track, tracking_is_on
+from solid.files import file_md5, read_json, whole_folder, write_json
+from solid.models import ModelConfig, load_model_of, validation_uauc
+from solid.profile import Profile
+from solid.promotion import Verdict, judge, measure, require_checks
+from solid.retraining_report import registration_markdown
+from solid.tracking import DatasetInfo, clear_errors, connect, lineage, track, tracking_is_on
 
 _PACKAGE = Path(__file__).parent
 # What serving.py and the modules it imports need, besides MLflow.
 _REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
 _MODEL_FILES = ("config.json", "model.safetensors")
+SETTINGS_FILE = "params.yaml"
 _DONE = "registration_done"  # the tag of a version whose registration came to its end
 
 
-def register(settings: Settings, prepared: Path, models: dict[str, Path], evaluation: Path | None, out: Path) -> str:
+def register(
+    settings: Settings,
+    prepared: Path,
+    models: dict[str, Path],
+    evaluation: Path | None,
+    out: Path,
+    checks: Path | None = None,
+) -> str:
     """Register a trained model as a new version and decide whether it becomes champion.
 
     Of several models the one with the best validation UAUC is taken; the test users have no say in that.
@@ -43,13 +57,14 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
         prepared: the data the models were trained on; its test users decide about the champion.
         models: outputs of train by name.
         evaluation: output of evaluate; its files are logged with the run.
-        out: receives registration.json.
+        out: receives registration.json and registration.md.
+        checks: output of check; where the data did not pass, the champion stays.
 
     Returns:
         What happened, in a sentence or two.
 
     Raises:
-        DataError: a model is not the output of train, or the best one was trained on other data.
+        DataError: a model is not the output of train, or the best one was trained on other data, or other data checked.
         SolidError: tracking is off, or MLflow does not answer.
     """
     if not tracking_is_on():
@@ -59,26 +74,28 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
     model = models[best]
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config
+    checked = read_json(checks / "checks.json") if checks else None
     measured = measure(challenger, dataset, settings.evaluation.batch_size)
     name, source = settings.registry.name, DatasetInfo.of(dataset.stats)
     with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():
         assert run.id is not None
         client = connect()
-        fingerprint = _fingerprint(model, source.digest, settings)
+        fingerprint = _fingerprint(model, source.digest, settings, checked)
         interrupted = _interrupted(client, name, fingerprint)
-        before = (interrupted.tags["champion_before"] or None) if interrupted else _champion(client, name)
+        before = (interrupted.tags["champion_before"] or None) if interrupted else champion_version(client, name)
         verdict = _verdict(name, before, model, measured, dataset, settings)
+        if checked:
+            verdict = require_checks(verdict, checked, source.digest, before)
         if evaluation is not None:
             run.artifacts(evaluation, "evaluation")
-        # Logits differ in their last bits between runs; six digits of a mean do not.
-        summary = {metric: round(value, 6) for metric, value in measured.summarise().items()}
+        summary = _rounded(measured)
         tags = {
             "backbone": config.model.backbone,
             "head": config.head,
             "modality": config.modality or "none",
             "model": best,
             "data_digest": source.digest,
-            "git_sha": git_sha() or "unknown",
+            **({"git_sha": "unknown"} | lineage()),
             "fingerprint": fingerprint,
             "champion_before": before or "",
             **{f"test_{metric}": f"{value:.6f}" for metric, value in summary.items()},
@@ -87,35 +104,36 @@ def register(settings: Settings, prepared: Path, models: dict[str, Path], evalua
         if interrupted:
             version = str(interrupted.version)
         else:
-            model_id, version = _log(name, challenger, model, example, tags, run.id)
+            kept = _settings_of(config, settings)
+            model_id, version = _log(name, challenger, model, Profile.of(dataset), kept, example, tags, run.id)
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
             for metric, value in summary.items():
                 client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
         given = ["challenger", "champion"] if verdict.promote else ["challenger"]
         for alias in given:
             client.set_registered_model_alias(name, alias, version)
-    after = version if verdict.promote else before
-    with whole_folder(out, holds="registration.json") as folder:
-        write_json(
-            folder / "registration.json",
-            {
-                "name": name,
-                "version": version,
-                "model": best,
-                "aliases": given,
-                "champion": {"before": before, "after": after},
-                "reason": verdict.reason,
-                "metric": settings.registry.metric,
-                "comparison": asdict(verdict.comparison) if verdict.comparison else None,
-                "test": summary,
-            },
-        )
-    with clear_errors():
+        after = version if verdict.promote else before
+        registration = {
+            "name": name,
+            "version": version,
+            "model": best,
+            "aliases": given,
+            "champion": {"before": before, "after": after},
+            "reason": verdict.reason,
+            "metric": settings.registry.metric,
+            "comparison": asdict(verdict.comparison) if verdict.comparison else None,
+            "test": summary,
+            "champion_test": _rounded(verdict.champion) if verdict.champion else None,
+        }
+        with whole_folder(out, holds="registration.json") as folder:
+            write_json(folder / "registration.json", registration)
+            (folder / "registration.md").write_text(registration_markdown(registration, checked), encoding="utf-8")
+        run.artifacts(out, "registration")
         client.set_model_version_tag(name, version, _DONE, "yes")
-    return (
-        f"{name} version {version} ({best}) is registered as {' and '.join(given)}: {verdict.reason}.\n"
-        f"The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
-    )
+    said = f"{name} version {version} ({best}) is registered as {' and '.join(given)}: {verdict.reason}.\n"
+    if after is None:
+        return f"{said}There is no champion."
+    return f"{said}The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
 
 
 def recommend(model_uri: str, history: list[str], k: int) -> str:
@@ -164,11 +182,11 @@ def _verdict(
         return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
 
 
-def _fingerprint(model: Path, digest: str, settings: Settings) -> str:
+def _fingerprint(model: Path, digest: str, settings: Settings, checked: dict[str, Any] | None) -> str:
     """Of everything that decides a registration."""
     files = [file_md5(model / file) for file in _MODEL_FILES]
     decides = [settings.registry.model_dump(mode="json"), settings.evaluation.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps([files, digest, decides], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([files, digest, decides, checked], sort_keys=True).encode()).hexdigest()
 
 
 def _interrupted(client: Any, name: str, fingerprint: str) -> Any:
@@ -183,7 +201,7 @@ def _interrupted(client: Any, name: str, fingerprint: str) -> Any:
     return newest
 
 
-def _champion(client: Any, name: str) -> str | None:
+def champion_version(client: Any, name: str) -> str | None:
     """The version that has the alias, if there is one."""
     from mlflow.exceptions import MlflowException
 
@@ -196,10 +214,32 @@ def _champion(client: Any, name: str) -> str | None:
     return str(aliases["champion"]) if "champion" in aliases else None
 
 
+def _rounded(metrics: UserMetrics) -> dict[str, float]:
+    """One number a metric. Logits differ in their last bits between runs; six digits of a mean do not."""
+    return {metric: round(value, 6) for metric, value in metrics.summarise().items()}
+
+
+def _settings_of(config: ModelConfig, settings: Settings) -> dict[str, Any]:
+    """The settings that made a model, as params.yaml holds them: its own word on itself comes first."""
+    made = settings.model_dump(mode="json") | {"model": config.model.model_dump(mode="json")}
+    if config.fusion:
+        made["fusion"] = config.fusion.model_dump(mode="json")
+    if config.modality:
+        made["semantics"]["modalities"] = [config.modality]
+    return made
+
+
 def _log(
-    name: str, catalogue: Catalogue, model: Path, example: list[str], tags: dict[str, str], run_id: str
+    name: str,
+    catalogue: Catalogue,
+    model: Path,
+    profile: Profile,
+    settings: dict[str, Any],
+    example: list[str],
+    tags: dict[str, str],
+    run_id: str,
 ) -> tuple[str, str]:
-    """Log a model with code, items and requirements as a new version of ``name``; return its model id and version."""
+    """Log a model with all that goes along as a new version of ``name``; return its model id and version."""
     import mlflow
 
     # Answers hold lists of texts and lists of numbers, which MLflow's signature cannot tell apart and warns about.
@@ -210,10 +250,18 @@ def _log(
         for file in _MODEL_FILES:
             shutil.copy(model / file, staged)
         catalogue.items.to_parquet(items, index=False)
+        profile.save(Path(scratch, "profile"))
+        made_with = Path(scratch, SETTINGS_FILE)
+        made_with.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name="recommender",
             python_model=str(_PACKAGE / "serving.py"),
-            artifacts={"model": str(staged), "items": str(items)},
+            artifacts={
+                "model": str(staged),
+                "items": str(items),
+                "profile": str(Path(scratch, "profile")),
+                "settings": str(made_with),
+            },
             code_paths=[str(_PACKAGE)],
             # Without the local part, such as +cpu, which no package index knows.
             pip_requirements=[

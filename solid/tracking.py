@@ -3,6 +3,9 @@
 MLflow's own variables say where: MLFLOW_TRACKING_URI (default: ``mlflow.db`` in the current folder, with the artifacts
 in ``mlartifacts`` beside it), MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID (default: "solid"), and MLFLOW_RUN_ID for
 a run that somebody else began, such as Kubeflow Pipelines. ``SOLID_TRACKING=off`` goes without tracking.
+
+Tags lead from a run back to what made it: ``git_sha`` of the code, ``dvc_hash`` of the raw data and, where a pipeline
+says so in SOLID_IMAGE and SOLID_KFP_RUN_ID, the ``image`` with its digest and the ``kfp_run_id``.
 """
 
 from __future__ import annotations
@@ -207,6 +210,16 @@ def git_sha() -> str | None:
     return None
 
 
+def lineage() -> dict[str, str]:
+    """What made a run besides its data, as tags: those of code, image and pipeline run that are known."""
+    known = {
+        "git_sha": git_sha(),
+        "image": os.environ.get("SOLID_IMAGE"),
+        "kfp_run_id": os.environ.get("SOLID_KFP_RUN_ID"),
+    }
+    return {tag: value for tag, value in known.items() if value}
+
+
 def _open(client: Any, name: str, params: dict[str, str], dataset: DatasetInfo, run_id: str | None) -> str:
     """Begin a run or go on with one, write down what it is given, and return its id."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -214,8 +227,8 @@ def _open(client: Any, name: str, params: dict[str, str], dataset: DatasetInfo, 
     run = _given(client) or _resumable(client, run_id, params) or client.create_run(_experiment(client), run_name=name)
     opened = str(run.info.run_id)
     client.update_run(opened, status="RUNNING")
-    if sha := git_sha():
-        client.set_tag(opened, "git_sha", sha)
+    for tag, value in {**lineage(), "dvc_hash": dataset.digest}.items():
+        client.set_tag(opened, tag, value)
     entries = [Param(key, value) for key, value in params.items()]
     for start in range(0, len(entries), _PARAMS_A_BATCH):
         client.log_batch(opened, params=entries[start : start + _PARAMS_A_BATCH])

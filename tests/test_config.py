@@ -11,7 +11,7 @@ from solid.config import MODALITIES, Settings, load_settings
 from solid.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = "data, prepare, features, semantics, model, training, finetune, apg, fusion, evaluation, registry"
+SECTIONS = "data, prepare, features, semantics, model, training, finetune, apg, fusion, evaluation, checks, registry"
 FUSION = "generator, ids, branches, bound, t, alignment, codebook"
 MODALITY_LIST = "semantics.modalities: expected all, or a list of different modalities such as [id, id_text]"
 

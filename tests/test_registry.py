@@ -18,13 +18,15 @@ import pytest
 import torch
 
 from solid.catalogue import Catalogue
-from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings
+from solid.champion import MAKES_THE_MODEL, fetch_champion
+from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings, load_settings
 from solid.data.dataset import Dataset
-from solid.errors import DataError, SolidError
+from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.files import read_json, write_json
 from solid.models import ModelConfig, Recommender, save_model
+from solid.profile import Profile
 from solid.promotion import Verdict, judge, measure
 from solid.registry import recommend, register
 from solid.training.loop import fit
@@ -173,7 +175,10 @@ def test_the_files_need_no_pickle_and_pin_what_they_need(registrations: Any, cli
 
     files = Path(mlflow.artifacts.download_artifacts("models:/tiny/3"))
     kept = {path.relative_to(files / "artifacts").as_posix() for path in (files / "artifacts").rglob("*.*")}
-    assert kept == {"model/config.json", "model/model.safetensors", "items.parquet"}
+    assert kept == {
+        "model/config.json", "model/model.safetensors", "items.parquet",
+        "profile/profile.json", "profile/popularity.parquet", "params.yaml",
+    }  # fmt: skip
     assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pt", ".pyc")]
     signature = mlflow.models.get_model_info("models:/tiny/3").signature
     assert [(param.name, param.default) for param in signature.params] == [("k", 10), ("exclude_seen", True)]
@@ -254,6 +259,169 @@ def test_a_champion_of_an_older_version_is_left_to_a_person(
     config.write_text('{"head": "of another kind"}')
     said = register(settings, prepared, {"strong": strong}, None, tmp_path / "out")
     assert "(strong) is registered as challenger: the champion, version 1, cannot be compared (" in said
+
+
+def settings_named(name: str, **sections: Any) -> Settings:
+    return Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": name}, **sections})
+
+
+def checked(folder: Path, passed: bool = True, version: str | None = None, digest: str | None = DIGEST) -> Path:
+    """An output of check."""
+    folder.mkdir()
+    report = {
+        "passed": passed,
+        "reason": "all checks passed" if passed else "new items: 90.0% (checks.max_new_items: 30.0%)",
+        "digest": digest,
+        "reference": {"is": "compared with nothing", "version": version, "digest": None},
+        "checks": [{"name": "new items", "passed": passed, "found": "90.0%", "allowed": "30.0%", "value": 0.9}],
+    }
+    write_json(folder / "checks.json", report)
+    return folder
+
+
+def test_the_champion_moves_only_on_data_that_passed_its_checks(
+    prepared: Path, weak: Path, strong: Path, tmp_path: Path, client: Any
+) -> None:
+    settings, out = settings_named("gate"), tmp_path / "out"
+
+    def go(model: Path, checks: Path) -> tuple[str, dict[str, Any], str]:
+        said = register(settings, prepared, {"it": model}, None, out, checks)
+        return said, read_json(out / "registration.json"), (out / "registration.md").read_text()
+
+    said, first, _ = go(weak, checked(tmp_path / "broken", passed=False))
+    assert first["champion"] == {"before": None, "after": None}
+    assert first["aliases"] == ["challenger"]
+    assert said.endswith("There is no champion.")
+    said, second, text = go(weak, checked(tmp_path / "first"))
+    assert second["champion"] == {"before": None, "after": "2"}
+    assert text.startswith("### gate: Version 2 is the new champion\n\nChallenger: version 2 (it). Why: there was no")
+    said, third, text = go(strong, checked(tmp_path / "drifted", passed=False, version="2"))
+    assert third["champion"] == {"before": "2", "after": "2"}
+    assert third["comparison"]["win_share"] == 1  # it would have won
+    assert third["reason"].startswith(
+        "the data checks did not pass, new items: 90.0% (checks.max_new_items: 30.0%); of the models: uauc +0."
+    )
+    assert "### gate: Version 2 stays champion" in text
+    assert "| new items | 90.0% | 30.0% | **failed** |" in text
+    said, fourth, text = go(strong, checked(tmp_path / "good", version="2"))
+    assert fourth["champion"] == {"before": "2", "after": "4"}
+    old, new = fourth["champion_test"]["ndcg_10"], fourth["test"]["ndcg_10"]
+    assert f"| ndcg_10 | {old:.4f} | {new:.4f} | {new - old:+.4f} |" in text
+    assert "logloss" not in text  # says nothing of a champion that does not know all items
+    run = client.get_model_version("gate", "4").run_id
+    logged = {file.path for file in client.list_artifacts(run, "registration")}
+    assert logged == {"registration/registration.json", "registration/registration.md"}
+
+
+def test_checks_of_another_champion_or_of_other_data_do_not_count(
+    prepared: Path, weak: Path, strong: Path, tmp_path: Path
+) -> None:
+    settings, out = settings_named("stale"), tmp_path / "out"
+    register(settings, prepared, {"it": weak}, None, out, checked(tmp_path / "first"))
+    register(settings, prepared, {"it": strong}, None, out, checked(tmp_path / "late"))
+    written = read_json(out / "registration.json")
+    assert written["champion"] == {"before": "1", "after": "1"}
+    assert written["reason"].startswith("the data was checked against no champion, but version 1 is champion now; of")
+    with pytest.raises(DataError, match=r"the data checks are of data other, .* run solid check again"):
+        register(settings, prepared, {"it": strong}, None, out, checked(tmp_path / "other", digest="other"))
+
+
+def test_a_version_leads_back_to_code_image_pipeline_and_data(
+    prepared: Path, weak: Path, tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lineage = {"git_sha": "c0ffee", "image": "registry.example/solid@sha256:12", "kfp_run_id": "run-7"}
+    for variable, value in zip(("SOLID_GIT_SHA", "SOLID_IMAGE", "SOLID_KFP_RUN_ID"), lineage.values(), strict=True):
+        monkeypatch.setenv(variable, value)
+    register(settings_named("lineage"), prepared, {"it": weak}, None, tmp_path / "out")
+    version = client.get_model_version("lineage", "1")
+    assert lineage.items() <= version.tags.items()
+    assert version.tags["data_digest"] == DIGEST
+    assert (lineage | {"dvc_hash": DIGEST}).items() <= client.get_run(version.run_id).data.tags.items()
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    """Settings of today, which differ from those that the champion was made with."""
+    today = {
+        "prepare": {"negatives": 10},
+        "model": {"dim": 64},
+        "training": {"epochs": 3},
+        "semantics": {"modalities": ["text"]},
+        "evaluation": {"bootstrap": 500},
+    }
+    path = tmp_path / "params.yaml"
+    write_json(path, today)  # JSON is YAML
+    return path
+
+
+def test_a_retraining_takes_what_makes_the_model_from_the_champion(
+    prepared: Path, weak: Path, params: Path, tmp_path: Path
+) -> None:
+    made_with = settings_named("heir", training={"epochs": 77}, prepare={"negatives": 5})
+    register(made_with, prepared, {"it": weak}, None, tmp_path / "out")
+    out, today = tmp_path / "champion", load_settings(params, ["registry.name=heir"])
+    said = fetch_champion(today, "champion", {"training": {"seed": 5}}, out)
+    assert said == "version 1 of heir is champion: the settings are its own, with changes to training"
+    written = read_json(out / "champion.json")
+    assert (written["name"], written["version"], written["found"]) == ("heir", "1", said)
+    settings = load_settings(out / "params.yaml")
+    assert settings.model == build(0).config.model  # its own word, not that of the settings it was registered with
+    assert settings.semantics.modalities == ("id_text",)
+    assert (settings.training.epochs, settings.training.seed) == (77, 5)
+    assert (settings.prepare.negatives, settings.evaluation.bootstrap) == (10, 500)  # today's
+    new, values = written["new"], settings.model_dump(mode="json")
+    assert (new.pop("backbone"), new.pop("generator"), new.pop("modalities")) == ("sasrec", "duet", ["id_text"])
+    assert new == {section: values[section] for section in MAKES_THE_MODEL}
+    profile, trained_on = Profile.load(out / "profile"), Profile.of(Dataset.load(prepared))
+    assert profile.counts == trained_on.counts
+    pd.testing.assert_series_equal(profile.popularity, trained_on.popularity, check_names=False)
+
+    said = fetch_champion(today, "params", {}, out)
+    assert said == "version 1 of heir is champion: the settings are those given, not its own"
+    assert load_settings(out / "params.yaml") == today
+    assert (out / "profile").is_dir()
+
+
+def test_without_a_champion_the_settings_are_those_given(params: Path, tmp_path: Path, store: str) -> None:
+    out, today = tmp_path / "champion", load_settings(params, ["registry.name=no-one"])
+    assert fetch_champion(today, "champion", {}, out) == "no-one has no champion: the settings are those given"
+    assert read_json(out / "champion.json")["version"] is None
+    assert load_settings(out / "params.yaml") == today
+    assert not (out / "profile").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"training": {"epoch": 1}}, "training.epoch: unknown key"),
+        ({"evaluation": {"bootstrap": 1}}, "evaluation is none of them"),
+        ({"training": 3}, "training is none of them or has none"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_named(
+    params: Path, tmp_path: Path, store: str, changes: Any, fault: str
+) -> None:
+    today = load_settings(params, ["registry.name=no-one"])
+    with pytest.raises(SettingsError, match=fault):
+        fetch_champion(today, "champion", changes, tmp_path / "champion")
+    assert not (tmp_path / "champion").exists()
+
+
+def test_a_champion_made_with_settings_unknown_today_is_named(
+    prepared: Path, weak: Path, params: Path, store: str, client: Any, tmp_path: Path
+) -> None:
+    register(settings_named("ancient"), prepared, {"it": weak}, None, tmp_path / "out")
+    model_id = client.get_model_version("ancient", "1").source.removeprefix("models:/")
+    files = Path(store.removeprefix("sqlite:///")).parent / "mlartifacts" / "models" / model_id / "artifacts"
+    made_with = files / "artifacts" / "params.yaml"
+    made_with.write_text(made_with.read_text().replace("weight_decay", "decay"))
+    today = load_settings(params, ["registry.name=ancient"])
+    remedy = r"version 1, the champion, was made .* --settings-of params(.|\n)*training.decay"
+    with pytest.raises(SettingsError, match=remedy):
+        fetch_champion(today, "champion", {}, tmp_path / "champion")
+    made_with.unlink()
+    said = fetch_champion(today, "champion", {}, tmp_path / "champion")
+    assert said == "version 1 of ancient is champion, registered without its settings: they are those given"
 
 
 @pytest.fixture

@@ -32,17 +32,19 @@ def components() -> dict[str, ContainerComponent]:
     }
 
 
-def compile_training(out: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(cli.main, ["compile", "training", "--out", str(out), *arguments])
+def compile_training(out: Path, *arguments: str, name: str = "training") -> str:
+    done = CliRunner().invoke(cli.main, ["compile", name, "--out", str(out), *arguments])
     assert done.exit_code == 0, done.output
     return out.read_text(encoding="utf-8")
 
 
-def test_the_compiled_pipeline_is_the_golden_copy(tmp_path: Path) -> None:
-    compiled = compile_training(tmp_path / "training.yaml", "--image", DIGEST, "--params", str(ROOT / "params.yaml"))
-    assert compiled == GOLDEN.read_text(encoding="utf-8"), (
-        "the pipeline has changed; if it should have: solid-pipeline compile training "
-        f"--image {DIGEST} --out tests/pipelines/training.yaml"
+@pytest.mark.parametrize("name", sorted(catalogue.PIPELINES))
+def test_the_compiled_pipeline_is_the_golden_copy(name: str, tmp_path: Path) -> None:
+    given = ["--image", DIGEST, "--params", str(ROOT / "params.yaml")]
+    compiled = compile_training(tmp_path / "compiled.yaml", *given, name=name)
+    assert compiled == Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8"), (
+        f"the pipeline has changed; if it should have: solid-pipeline compile {name} "
+        f"--image {DIGEST} --out tests/pipelines/{name}.yaml"
     )
 
 
@@ -116,7 +118,7 @@ def test_every_step_has_image_limits_deadline_scratch_and_credentials_by_referen
         assert int(step["activeDeadlineSeconds"]) >= 3600
         assert [mount["mountPath"] for mount in step["emptyDirMounts"]] == ["/dev/shm", "/tmp"]
         assert {secret["secretName"] for secret in step["secretAsEnv"]} == {"solid-s3", "solid-mlflow"}
-        assert "env" not in step
+        assert step["env"] == [{"name": "SOLID_IMAGE", "value": DIGEST}]
 
 
 def test_retries_wait_longer_each_time() -> None:
@@ -158,3 +160,16 @@ def test_components_import_nothing_that_computes() -> None:
     code = f"import sys\nfor name in {MODULES}: __import__('components.' + name)\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert {"torch", "pandas", "numpy", "sklearn", "mlflow"}.isdisjoint(done.stdout.split())
+
+
+def test_retraining_calls_the_steps_of_the_chain_as_training_does() -> None:
+    goldens = [GOLDEN, GOLDEN.with_name("retraining.yaml")]
+    training, retraining = (
+        next(yaml.safe_load_all(golden.read_text(encoding="utf-8")))["deploymentSpec"]["executors"]
+        for golden in goldens
+    )
+    chain = ["ingest", "prepare", "features", "train-item", "embed", "assign", "train-semantic", "train-solid"]
+    shared = {f"exec-{name}" for name in chain}
+    assert training.keys() & retraining.keys() == shared
+    for name in shared:
+        assert training[name] == retraining[name]

@@ -202,7 +202,7 @@ def test_the_defaults_of_a_pipeline_are_those_of_params_yaml() -> None:
 
 def test_every_setting_is_a_parameter(spec: dict[str, Any]) -> None:
     known = spec["root"]["inputDefinitions"]["parameters"]
-    for section, values in Settings().model_dump().items():
+    for section, values in Settings().model_dump(exclude={"checks"}).items():  # checks: of retraining alone
         assert section in known
         for key in values:
             single = next((name for name, setting in SINGLE.items() if setting == f"{section}.{key}"), None)

@@ -1,0 +1,125 @@
+"""Report a retraining: what became of the champion and why, in the job's summary and in one comment, updated in place.
+
+The results come from the MLflow run of the pipeline's register step (MLFLOW_TRACKING_URI), found by the id of the
+Kubeflow run. Without the variables of GitHub Actions the report is only printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from pipelines.submit import table
+from solid.errors import SolidError
+from solid.tracking import clear_errors, connect
+
+MARK = "<!-- solid: retraining report -->"
+
+
+def main() -> None:
+    """Compose the report, print it, put it where people look."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="JSON file that solid-pipeline submit wrote")
+    parser.add_argument("--issue", default="", help="number of an issue for the comment, where no pull request is")
+    arguments = parser.parse_args()
+    try:
+        report = compose(json.loads(arguments.run.read_text(encoding="utf-8")) if arguments.run.exists() else None)
+        print(report)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(report)
+        if os.environ.get("GITHUB_TOKEN"):
+            comment(report, arguments.issue)
+    except SolidError as error:
+        sys.exit(f"Error: {error}")
+
+
+def compose(run: dict[str, Any] | None) -> str:
+    """The report in Markdown.
+
+    Args:
+        run: what submit wrote of the Kubeflow run; None where none began.
+    """
+    if run is None:
+        return "### Retraining did not start\n\nNo run began on Kubeflow; the log of the job says why.\n"
+    found = registration(run["run_id"]) if run["state"] == "SUCCEEDED" else None
+    if found is None:
+        found = f"### Retraining ended as {run['state']}\n\nNo challenger was registered; the champion stays.\n"
+    steps = f"<details><summary>Steps</summary>\n\n{table(run['steps'])}\n\n</details>"
+    return f"{found}\n[Run {run['run_id']}]({run['link']}) on Kubeflow.\n\n{steps}\n"
+
+
+def registration(run_id: str) -> str | None:
+    """The report of the register step of a Kubeflow run; None where MLflow has no such run.
+
+    Raises:
+        SolidError: MLflow does not answer.
+    """
+    import mlflow
+
+    with clear_errors():
+        client = connect()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, f"tags.kfp_run_id = '{run_id}'", order_by=["attributes.start_time DESC"])
+        for run in runs:
+            if any(file.path == "registration" for file in client.list_artifacts(run.info.run_id)):
+                return str(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/registration/registration.md"))
+    return None
+
+
+def comment(report: str, issue: str) -> None:
+    """Write the report as a comment, over the one that an earlier retraining left there.
+
+    It goes to the pull request that brought this commit, else to ``issue``, else nowhere.
+    """
+    repository, commit = os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_SHA"]
+    pulls = github("GET", f"/repos/{repository}/commits/{commit}/pulls")
+    number = pulls[0]["number"] if pulls else issue
+    if not number:
+        print("No comment: no pull request brought this commit, and --issue names none.", file=sys.stderr)
+        return
+    place = f"/repos/{repository}/issues/{number}/comments"
+    body = {"body": f"{MARK}\n{report}"}
+    page = 1
+    while comments := github("GET", f"{place}?per_page=100&page={page}"):
+        for older in comments:
+            if older["body"].startswith(MARK):
+                github("PATCH", f"/repos/{repository}/issues/comments/{older['id']}", body)
+                return
+        page += 1
+    github("POST", place, body)
+
+
+def github(method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    """Ask GitHub's REST API.
+
+    Raises:
+        SolidError: it refuses, or does not answer.
+    """
+    request = urllib.request.Request(  # noqa: S310  the address is GitHub's own
+        os.environ.get("GITHUB_API_URL", "https://api.github.com") + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise SolidError(
+            f"GitHub: {method} {path}: {error}; the job needs pull-requests: write, issues: write"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The champion step: what a retraining takes over from the model in use, its settings and the profile of its data."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from solid.config import Settings, load_settings
+from solid.errors import SettingsError, SolidError
+from solid.files import whole_folder, write_json
+from solid.registry import SETTINGS_FILE, champion_version
+from solid.tracking import clear_errors, connect, tracking_is_on
+
+MAKES_THE_MODEL = ("features", "semantics", "model", "training", "apg", "fusion")
+"""The champion's word counts in these sections; data, protocol and thresholds are those of today."""
+
+
+def fetch_champion(
+    settings: Settings, settings_of: Literal["champion", "params"], changes: dict[str, dict[str, Any]], out: Path
+) -> str:
+    """Write champion.json, params.yaml with the settings to train with, and profile/ where the champion has one.
+
+    Args:
+        settings: as they stand today.
+        settings_of: whether the sections that make a model are the champion's or those of ``settings``. Where there is
+            no champion they are those of ``settings``.
+        changes: section -> key -> value, made to either.
+        out: folder to write.
+
+    Returns:
+        What was found, in a sentence.
+
+    Raises:
+        SolidError: tracking is off, or MLflow does not answer.
+        SettingsError: this version does not know a setting of the champion, or a change does not fit.
+    """
+    if not tracking_is_on():
+        raise SolidError("SOLID_TRACKING=off: there is no champion without MLflow; unset it to look for one")
+    name = settings.registry.name
+    with tempfile.TemporaryDirectory() as scratch, clear_errors():
+        client = connect()
+        version = champion_version(client, name)
+        kept = _artifacts(name, version, Path(scratch)) if version else None
+        made_with = kept / SETTINGS_FILE if kept else None
+        if version is None:
+            said = f"{name} has no champion: the settings are those given"
+        elif settings_of == "params":
+            said = f"version {version} of {name} is champion: the settings are those given, not its own"
+        elif made_with is None or not made_with.is_file():
+            said = f"version {version} of {name} is champion, registered without its settings: they are those given"
+        else:
+            said = f"version {version} of {name} is champion: the settings are its own"
+            settings = _take_over(settings, made_with, version)
+        if changes:
+            said += f", with changes to {', '.join(changes)}"
+            settings = _change(settings, changes)
+        with whole_folder(out, holds="champion.json") as folder:
+            write_json(
+                folder / "champion.json", {"name": name, "version": version, "found": said, "new": _by_name(settings)}
+            )
+            text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+            (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
+            if kept and (kept / "profile").is_dir():
+                shutil.copytree(kept / "profile", folder / "profile")
+    return said
+
+
+def _artifacts(name: str, version: str, scratch: Path) -> Path:
+    import mlflow
+
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(scratch)), "artifacts")
+
+
+def _take_over(today: Settings, made_with: Path, version: str) -> Settings:
+    made = yaml.safe_load(made_with.read_text(encoding="utf-8"))
+    # A section younger than the champion is today's.
+    merged = today.model_dump(mode="json") | {name: made[name] for name in MAKES_THE_MODEL if name in made}
+    try:
+        return _validated(merged, made_with.with_name("merged.yaml"))
+    except SettingsError as error:
+        raise SettingsError(
+            f"version {version}, the champion, was made with settings that this version of solid does not take; "
+            f"train with today's, --settings-of params. {error}"
+        ) from None
+
+
+def _change(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:
+    values = settings.model_dump(mode="json")
+    for section, keys in changes.items():
+        if section not in MAKES_THE_MODEL or not isinstance(keys, dict):
+            raise SettingsError(
+                f"--changes: expected keys and values of {', '.join(MAKES_THE_MODEL)} by section, such as "
+                f"{{training: {{seed: 1}}}}; {section} is none of them or has none"
+            )
+        values[section] |= keys
+    with tempfile.TemporaryDirectory() as scratch:
+        return _validated(values, Path(scratch, "changed.yaml"))
+
+
+def _validated(values: dict[str, Any], place: Path) -> Settings:
+    """Settings from plain values, with the messages that a file of settings gets."""
+    place.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return load_settings(place)
+
+
+def _by_name(settings: Settings) -> dict[str, Any]:
+    """What makes the next model: the sections, and the three choices that a pipeline names its steps by."""
+    sections = settings.model_dump(mode="json", include=set(MAKES_THE_MODEL))
+    return sections | {
+        "backbone": settings.model.backbone,
+        "generator": settings.fusion.generator,
+        "modalities": list(settings.semantics.modalities),
+    }

@@ -1,0 +1,65 @@
+"""What a retraining tells people, in Markdown: what became of the champion and why, the figures, the data checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INCOMPARABLE = {"logloss"}  # a champion ranks items that it does not know last; only ranks mean something then
+
+
+def registration_markdown(registration: dict[str, Any], checked: dict[str, Any] | None) -> str:
+    """Write a registration up in Markdown.
+
+    Args:
+        registration: content of registration.json.
+        checked: content of checks.json; None where data was not checked.
+    """
+    champion, version = registration["champion"], registration["version"]
+    if champion["after"] is None:
+        headline = f"Version {version} is no champion, and there is none"
+    elif champion["after"] == champion["before"]:
+        headline = f"Version {champion['before']} stays champion"
+    else:
+        headline = f"Version {version} is the new champion"
+    lines = [
+        f"### {registration['name']}: {headline}",
+        "",
+        f"Challenger: version {version} ({registration['model']}). Why: {registration['reason']}.",
+        "",
+        *_table(registration),
+        "",
+        checks_markdown(checked) if checked else "The data was not checked.\n",
+    ]
+    return "\n".join(lines)
+
+
+def checks_markdown(report: dict[str, Any]) -> str:
+    """Write data checks up: the verdict, then a row a check.
+
+    Args:
+        report: content of checks.json.
+    """
+    lines = [
+        f"**Data checks {'passed' if report['passed'] else 'did not pass'}**, {report['reference']['is']}.",
+        "",
+        "| check | found | allowed | |",
+        "| --- | --- | --- | --- |",
+    ]
+    for check in report["checks"]:
+        cells = [check["name"], check["found"], check["allowed"], "ok" if check["passed"] else "**failed**"]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(registration: dict[str, Any]) -> list[str]:
+    challenger, champion = registration["test"], registration["champion_test"]
+    if champion is None:
+        lines = ["| metric | challenger |", "| --- | ---: |"]
+        return lines + [f"| {metric} | {value:.4f} |" for metric, value in challenger.items()]
+    lines = ["| metric | champion | challenger | difference |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {metric} | {champion[metric]:.4f} | {new:.4f} | {new - champion[metric]:+.4f} |"
+        for metric, new in challenger.items()
+        if metric not in _INCOMPARABLE
+    ]
+    return lines

@@ -1,0 +1,251 @@
+"""``submit`` and ``schedule`` against a STUB of the Kubeflow Pipelines API, which checks what it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from kfp_stub import TOKEN, KfpStub, serve
+
+from pipelines.backend import Package
+from pipelines.schedule import schedule
+from pipelines.submit import submit
+
+OK = ("SUCCEEDED", {"prepare": "SUCCEEDED", "train": "SUCCEEDED"})
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compiled pipeline of one step and parameters of several types."""
+    from kfp import compiler
+    from tiny_pipeline import tiny
+
+    path = tmp_path_factory.mktemp("package") / "tiny.yaml"
+    compiler.Compiler().compile(tiny, str(path))
+    return path
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpStub]:
+    for variable in ("KFP_NAMESPACE", "KF_PIPELINES_SA_TOKEN_PATH", "KFP_UI_ENDPOINT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("KFP_EXISTING_TOKEN", TOKEN)
+    with serve(KfpStub()) as stub:
+        monkeypatch.setenv("KFP_ENDPOINT", stub.endpoint)
+        yield stub
+
+
+def run(command: Any, *arguments: Any) -> tuple[int, str]:
+    from solid.errors import SolidError
+
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    if isinstance(result.exception, SolidError):  # the group of commands prints it so
+        return 1, f"{result.output}Error: {result.exception}\n"
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def submitted(package: Path, *more: Any) -> tuple[int, str]:
+    return run(submit, package, "--parameter", "text=hello", "--interval", 0.01, *more)
+
+
+def test_a_run_is_followed_to_its_end(stub: KfpStub, package: Path, tmp_path: Path) -> None:
+    stub.looks = [
+        ("PENDING", {}),
+        ("RUNNING", {"prepare": "RUNNING"}),
+        ("RUNNING", {"prepare": "RUNNING"}),
+        ("RUNNING", {"prepare": "SUCCEEDED", "train": "RUNNING"}),
+        OK,
+    ]
+    out = tmp_path / "run.json"
+    code, said = submitted(package, "--parameter", "section={a: 1}", "--pipeline-root", "s3://b/k", "--out", out)
+    assert (code, stub.faults) == (0, [])
+    [posted] = stub.runs
+    assert posted["runtime_config"] == {
+        "parameters": {"text": "hello", "section": {"a": 1}}, "pipeline_root": "s3://b/k",
+    }  # fmt: skip
+    assert posted["display_name"].startswith("tiny 20")
+    assert stub.versions[0]["display_name"] == Package.read(package).version
+    assert stub.experiments[0]["display_name"] == "solid"
+    progress = [line.split()[1:] for line in said.splitlines() if line[2:3] == ":"]
+    assert progress == [
+        ["running", "prepare"], ["succeeded", "prepare"], ["running", "train"], ["succeeded", "train"],
+    ]  # fmt: skip
+    link = f"{stub.endpoint}/#/runs/details/{posted['run_id']}"
+    assert f"run {posted['run_id']}: {link}" in said
+    assert "| prepare | succeeded  |  0:00:59 |" in said
+    assert said.endswith(f"The run succeeded: {link}\n")
+    written = json.loads(out.read_text())
+    assert (written["run_id"], written["link"], written["state"]) == (posted["run_id"], link, "SUCCEEDED")
+    assert [step["name"] for step in written["steps"]] == ["prepare", "train"]
+    assert TOKEN not in said + out.read_text()
+
+
+def test_the_same_pipeline_is_uploaded_once(stub: KfpStub, package: Path) -> None:
+    for _ in range(2):
+        assert submitted(package)[0] == 0
+    assert (len(stub.pipelines), len(stub.versions), len(stub.runs), stub.faults) == (1, 1, 2, [])
+    assert stub.requests.count("POST /apis/v2beta1/pipelines/upload_version") == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "ERROR", "CANCELED", "SKIPPED"])
+def test_a_run_that_does_not_succeed_fails_the_command(
+    stub: KfpStub, package: Path, state: str, tmp_path: Path
+) -> None:
+    stub.looks = [("RUNNING", {"prepare": "RUNNING"}), (state, {"prepare": "FAILED"})]
+    stub.error = "step prepare: out of memory\nmore"
+    code, said = submitted(package, "--out", tmp_path / "run.json")
+    assert code == 1
+    assert f"Error: the run ended as {state} (step prepare: out of memory); see {stub.endpoint}/#/runs/" in said
+    assert "| prepare | failed" in said
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == state
+
+
+def test_a_run_that_takes_too_long_fails_the_command(stub: KfpStub, package: Path, tmp_path: Path) -> None:
+    stub.looks = [("RUNNING", {"prepare": "RUNNING"})]
+    code, said = submitted(package, "--timeout", 1e-5, "--out", tmp_path / "run.json")
+    assert code == 1
+    assert "Error: the run has not ended within 1e-05 hours; it goes on: http" in said
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "RUNNING"
+
+
+def test_a_server_that_restarts_is_waited_for(stub: KfpStub, package: Path) -> None:
+    stub.looks = [("RUNNING", {}), *[503] * 10, OK]
+    assert submitted(package)[0] == 0
+    stub.looks = [("RUNNING", {}), *[503] * 11, OK]
+    code, said = submitted(package)
+    assert code == 1
+    assert "503 the server is not well while following the run\nThe run goes on: http" in said
+
+
+def test_several_users_are_told_to_the_server(stub: KfpStub, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFP_UI_ENDPOINT", "https://kubeflow.example/pipeline/")
+    code, said = submitted(package, "--namespace", "team-a", "--experiment", "other", "--name", "mine")
+    assert (code, stub.faults) == (0, [])
+    assert (stub.experiments[0]["display_name"], stub.experiments[0]["namespace"]) == ("other", "team-a")
+    assert stub.runs[0]["display_name"] == "mine"
+    assert "https://kubeflow.example/pipeline/#/runs/details/" in said
+
+
+def test_a_wrong_token_is_told_without_it(stub: KfpStub, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFP_EXISTING_TOKEN", "wrong-token")
+    code, said = submitted(package)
+    assert code == 1
+    assert said.endswith(
+        "401 Unauthenticated while uploading pipeline tiny; check KFP_EXISTING_TOKEN, which may have expired\n"
+    )
+    assert "wrong-token" not in said
+
+
+def test_a_renewed_token_is_read_again(
+    stub: KfpStub, package: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KFP_EXISTING_TOKEN")
+    file = tmp_path / "token"
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(file))
+    file.write_text("first\n")
+    stub.token, stub.looks = "first", [("RUNNING", {"train": "RUNNING"}), ("RUNNING", {"train": "SUCCEEDED"}), OK]
+    renew = stub.look
+
+    def look(run_id: str) -> Any:
+        file.write_text("second")
+        stub.token = "second"
+        return renew(run_id)
+
+    monkeypatch.setattr(stub, "look", look)
+    assert submitted(package)[0] == 0
+
+
+def test_a_token_is_no_option() -> None:
+    for command in (submit, schedule):
+        options = {text for param in command.params for text in [*param.opts, str(getattr(param, "envvar", ""))]}
+        assert not [text for text in options if "token" in text.lower()]
+
+
+def test_a_server_that_is_not_there(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFP_ENDPOINT", "http://127.0.0.1:9")
+    code, said = submitted(package)
+    assert code == 1
+    assert "http://127.0.0.1:9: no answer while uploading pipeline tiny" in said
+
+
+@pytest.mark.parametrize(
+    ("param", "fault"),
+    [
+        ("txet=a", "did you mean text?"),
+        ("zzz=a", "it has flag, many, section, share, text"),
+        ("text", "write it as NAME=VALUE"),
+        ("section=[1]", "expected a value of type struct"),
+        ("share=much", "expected a value of type number double"),
+        ("share=true", "expected a value of type number double"),
+        ("flag=1", "expected a value of type boolean"),
+        ("many={", "not valid YAML"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_told_before_anything_is_sent(
+    stub: KfpStub, package: Path, param: str, fault: str
+) -> None:
+    code, said = submitted(package, "--parameter", param)
+    assert code == 1
+    assert f"--parameter {param}: " in said
+    assert fault in said
+    assert stub.requests == []
+
+
+def test_a_parameter_without_default_must_be_given(stub: KfpStub, package: Path) -> None:
+    code, said = run(submit, package)
+    assert (code, stub.requests) == (1, [])
+    assert "pipeline tiny: no value for text; give it with --parameter NAME=VALUE" in said
+
+
+def test_a_file_that_is_no_pipeline_is_refused(stub: KfpStub, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: 1")
+    assert "no compiled pipeline; write one with solid-pipeline compile" in run(submit, tmp_path / "x.yaml")[1]
+
+
+def scheduled(package: Path, *more: Any) -> tuple[int, str]:
+    return run(schedule, package, "--parameter", "text=hello", *more)
+
+
+def test_a_recurring_run_is_made_once_and_replaced_when_it_changes(
+    stub: KfpStub, package: Path, tmp_path: Path
+) -> None:
+    code, said = scheduled(package)
+    assert (code, stub.faults) == (0, [])
+    assert f"tiny: made for version {Package.read(package).version}, '0 0 3 * * 1'\n" in said
+    [first] = stub.recurring
+    assert (first["max_concurrency"], first["no_catchup"], first["mode"]) == ("1", True, "ENABLE")
+    assert first["runtime_config"]["parameters"] == {"text": "hello"}
+    assert said.endswith(f"{stub.endpoint}/#/recurringrun/details/{first['recurring_run_id']}\n")
+
+    assert "tiny: is as it should be" in scheduled(package)[1]
+    assert stub.recurring == [first]
+
+    newer = tmp_path / "newer.yaml"
+    newer.write_text(package.read_text() + "# changed\n")
+    for changed, more in ((newer, []), (newer, ["--cron", "0 30 4 * * *"]), (newer, ["--parameter", "text=other"])):
+        [before] = stub.recurring
+        code, said = scheduled(changed, *more)
+        [after] = stub.recurring
+        assert (code, stub.faults) == (0, [])
+        assert after["recurring_run_id"] != before["recurring_run_id"]
+        assert f"tiny: removed {before['recurring_run_id']}, made 2026-11-01" in said
+        made, removed = stub.requests[-2:]
+        assert made == "POST /apis/v2beta1/recurringruns"
+        assert removed == f"DELETE /apis/v2beta1/recurringruns/{before['recurring_run_id']}"
+
+
+def test_recurring_runs_of_other_names_stay(stub: KfpStub, package: Path) -> None:
+    scheduled(package, "--name", "weekly")
+    scheduled(package, "--name", "daily")
+    assert [run["display_name"] for run in stub.recurring] == ["weekly", "daily"]
+
+
+def test_five_fields_of_cron_are_refused_with_the_sixth(stub: KfpStub, package: Path) -> None:
+    code, said = scheduled(package, "--cron", "0 3 * * 1")
+    assert (code, stub.requests) == (1, [])
+    assert "six fields are needed, the seconds first; perhaps '0 0 3 * * 1'" in said

@@ -1,0 +1,277 @@
+"""The scripts that the workflows call, as anybody may call them.
+
+STUBS stand in for what cannot run here: GitHub's REST API, the API of Kubeflow Pipelines, and `docker` where an image
+is pushed to a registry. DVC, git and the S3 server are real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "tests" / "pipelines"))
+
+from kfp_stub import TOKEN, KfpStub, serve  # noqa: E402
+
+FAILED = {
+    "run_id": "run-1",
+    "link": "https://kubeflow.example/#/runs/details/run-1",
+    "state": "FAILED",
+    "steps": [{"id": "1", "name": "prepare", "state": "FAILED", "seconds": 3.0}],
+}
+
+
+def call(script: str, *arguments: Any, root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    outside = {"GITHUB_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "REGISTRY_PASSWORD"}
+    inherited = {name: value for name, value in os.environ.items() if name not in outside}
+    return subprocess.run(
+        [sys.executable, f"scripts/{script}", *map(str, arguments)], cwd=root, check=False,
+        capture_output=True, text=True, env={**inherited, "PYTHONPATH": str(root), **environment},
+    )  # fmt: skip
+
+
+class GithubStub:
+    """A STUB of GitHub's REST API: comments of issues, and the pull request that brought a commit."""
+
+    def __init__(self) -> None:
+        self.pulls: list[dict[str, Any]] = []
+        self.comments: list[dict[str, Any]] = [{"id": n, "issue": 5, "body": f"talk {n}"} for n in range(150)]
+        self.asked: list[str] = []
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        place, _, query = path.partition("?")
+        self.asked.append(f"{method} {place}")
+        repository = "/repos/me/solid"
+        if place == f"{repository}/commits/c0ffee/pulls":
+            return 200, self.pulls
+        if method == "PATCH" and place.startswith(f"{repository}/issues/comments/"):
+            [comment] = [entry for entry in self.comments if entry["id"] == int(place.rpartition("/")[2])]
+            comment |= body
+            return 200, comment
+        if place.startswith(f"{repository}/issues/") and place.endswith("/comments"):
+            issue = int(place.split("/")[-2])
+            if method == "POST":
+                self.comments.append({"id": len(self.comments), "issue": issue, **body})
+                return 201, self.comments[-1]
+            page = int(query.rpartition("page=")[2])
+            return 200, [entry for entry in self.comments if entry["issue"] == issue][100 * page - 100 : 100 * page]
+        return 404, {"message": "Not Found"}
+
+
+@pytest.fixture
+def github() -> Iterator[tuple[GithubStub, dict[str, str]]]:
+    """The stub, and the variables of a job that speaks to it."""
+    stub = GithubStub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, answer = 401, {"message": "Bad credentials"}
+            if self.headers["Authorization"] == "Bearer github-token":
+                status, answer = stub.answer(self.command, self.path, json.loads(raw) if raw else None)
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PATCH = handle_any
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield stub, {
+        "GITHUB_TOKEN": "github-token",
+        "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
+        "GITHUB_REPOSITORY": "me/solid",
+        "GITHUB_SHA": "c0ffee",
+    }  # fmt: skip
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_run_that_did_not_succeed_is_reported_as_such(tmp_path: Path) -> None:
+    run, summary = tmp_path / "run.json", tmp_path / "summary.md"
+    run.write_text(json.dumps(FAILED))
+    done = call("report_results.py", "--run", run, GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stderr
+    assert summary.read_text() == done.stdout.removesuffix("\n")
+    assert "### Retraining ended as FAILED\n\nNo challenger was registered; the champion stays." in done.stdout
+    assert "[Run run-1](https://kubeflow.example/#/runs/details/run-1)" in done.stdout
+    assert "| prepare | failed     |  0:00:03 |" in done.stdout
+
+
+def test_a_run_that_never_began_is_reported_too(tmp_path: Path) -> None:
+    done = call("report_results.py", "--run", tmp_path / "run.json")
+    assert done.returncode == 0
+    assert done.stdout.startswith("### Retraining did not start")
+
+
+def test_there_is_one_comment_updated_in_place(github: tuple[GithubStub, dict[str, str]], tmp_path: Path) -> None:
+    stub, environment = github
+    run = tmp_path / "run.json"
+    for link in ("first", "second"):
+        run.write_text(json.dumps({**FAILED, "link": link}))
+        done = call("report_results.py", "--run", run, "--issue", 5, **environment)
+        assert done.returncode == 0, done.stderr
+    [comment] = [entry for entry in stub.comments if "<!-- solid: retraining report -->" in entry["body"]]
+    assert comment["issue"] == 5
+    assert "[Run run-1](second)" in comment["body"]
+    assert comment["id"] == 150  # behind the first page; the others are as they were
+    assert [entry["body"] for entry in stub.comments[:150]] == [f"talk {n}" for n in range(150)]
+
+
+def test_the_pull_request_that_brought_the_commit_gets_the_comment(
+    github: tuple[GithubStub, dict[str, str]], tmp_path: Path
+) -> None:
+    stub, environment = github
+    stub.pulls = [{"number": 9}]
+    assert call("report_results.py", "--run", tmp_path / "run.json", "--issue", 5, **environment).returncode == 0
+    assert (stub.comments[-1]["issue"], len(stub.comments)) == (9, 151)
+
+
+def test_without_a_place_there_is_no_comment(github: tuple[GithubStub, dict[str, str]], tmp_path: Path) -> None:
+    stub, environment = github
+    done = call("report_results.py", "--run", tmp_path / "run.json", **environment)
+    assert (done.returncode, len(stub.comments)) == (0, 150)
+    assert done.stderr == "No comment: no pull request brought this commit, and --issue names none.\n"
+
+
+def test_a_refusal_of_github_is_one_line_without_the_token(
+    github: tuple[GithubStub, dict[str, str]], tmp_path: Path
+) -> None:
+    environment = github[1] | {"GITHUB_TOKEN": "wrong"}
+    done = call("report_results.py", "--run", tmp_path / "run.json", "--issue", 5, **environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: GitHub: GET /repos/me/solid/commits/c0ffee/pulls: HTTP Error 401")
+    assert "wrong" not in done.stderr
+
+
+DOCKER = """#!/bin/sh
+printf '%s\\n' "$*" >>"$CALLS"
+case "$1" in
+  login) cat >>"$CALLS" ;;
+  push) [ -z "$REFUSE" ] || exit 1 ;;
+  image) echo 5000000 ;;
+  history) echo "5MB x" ;;
+  inspect) printf '%s\\n' "other.example/x@sha256:11" "registry.example/me/solid@sha256:22" ;;
+esac
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> dict[str, str]:
+    """A STUB of docker that writes down its calls."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    calls = tmp_path / "calls"
+    calls.touch()
+    return {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "CALLS": str(calls), "SOLID_GIT_SHA": "c0ffee"}
+
+
+def test_an_image_is_pushed_and_named_by_its_digest(engine: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    done = call("push_image.py", "registry.example/Me/solid", "--user", "me", **engine,
+                REGISTRY_PASSWORD="secret", GITHUB_OUTPUT=str(output))  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "registry.example/me/solid@sha256:22\n"), done.stderr
+    assert output.read_text() == "image=registry.example/me/solid@sha256:22\n"
+    calls = Path(engine["CALLS"]).read_text().splitlines()
+    assert calls[:2] == ["login registry.example --username me --password-stdin", "secretinfo"]  # read from the pipe
+    assert calls[2].startswith("build --quiet --tag registry.example/me/solid:c0ffee --build-arg VERSION=")
+    assert calls[-2] == "push registry.example/me/solid:c0ffee"
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_a_push_that_fails_fails_the_script(engine: dict[str, str]) -> None:
+    done = call("push_image.py", "registry.example/me/solid", **engine, REFUSE="yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error: docker push failed" in done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small checkout: the code, data in a DVC remote but not here, and two commits that differ in params.yaml."""
+    root = tmp_path / "checkout"
+    for folder in ("solid", "components", "pipelines", "scripts"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "data" / "deep").mkdir(parents=True)
+    (root / "data" / "a.csv").write_text("user_id,item_id\n")
+    (root / "data" / "deep" / "b.txt").write_text("b")
+    (root / "params.yaml").write_text("training: {seed: 1}\n")
+    dvc = [sys.executable, "-m", "dvc"]
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (
+        ["git", "init", "--quiet"],
+        [*dvc, "init", "--quiet"],
+        [*dvc, "config", "core.analytics", "false"],
+        [*dvc, "remote", "add", "--quiet", "--default", "there", str(tmp_path / "remote")],
+        [*dvc, "add", "--quiet", "data"],
+        [*dvc, "push", "--quiet"],
+        ["git", "add", "--all"],
+        ["git", *who, "commit", "--quiet", "--message", "one"],
+    ):
+        subprocess.run(command, cwd=root, check=True)
+    shutil.rmtree(root / "data")
+    shutil.rmtree(root / ".dvc" / "cache")
+    (root / "params.yaml").write_text("training: {seed: 2}\n")
+    subprocess.run(["git", *who, "commit", "--quiet", "--all", "--message", "two"], cwd=root, check=True)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+def test_a_retraining_is_submitted_with_the_data_of_the_commit(checkout: Path, s3: Any, tmp_path: Path) -> None:
+    image = f"registry.example/solid@sha256:{'0' * 64}"
+    common = ["--image", image, "--data", "s3://solid/retrain", "--out", tmp_path / "run.json"]
+    version = yaml.safe_load((checkout / "data.dvc").read_text())["outs"][0]["md5"]
+    with serve(KfpStub()) as stub:
+        environment = {"KFP_ENDPOINT": stub.endpoint, "KFP_EXISTING_TOKEN": TOKEN}
+        done = call("retrain.py", *common, "--before", "HEAD~1", root=checkout, **environment)
+        assert done.returncode == 0, done.stderr
+        again = call("retrain.py", *common, "--changes", "{training: {seed: 5}}", root=checkout, **environment)
+        assert again.returncode == 0, again.stderr
+        stub.looks = [("CANCELED", {})]
+        canceled = call("retrain.py", *common, "--before", "0" * 40, root=checkout, **environment)
+        assert canceled.returncode == 1
+        assert "the run ended as CANCELED" in canceled.stderr
+    assert stub.faults == []
+    folder = f"retrain/{version.removesuffix('.dir')}"
+    there = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="solid", Prefix="retrain/")["Contents"]}
+    assert there == {f"{folder}/a.csv": 16, f"{folder}/deep/b.txt": 1}
+    first, second, _ = [run["runtime_config"]["parameters"] for run in stub.runs]
+    assert first == {
+        "data": {"source": f"s3://solid/{folder}", "format": "auto"},
+        "data_version": version,
+        "settings_of": "params",  # params.yaml changed
+        "changes": {},
+    }
+    assert (second["settings_of"], second["changes"]) == ("champion", {"training": {"seed": 5}})
+    compiled = yaml.safe_load((checkout / "work" / "retraining.yaml").read_text().split("\n---\n")[0])
+    assert compiled["root"]["inputDefinitions"]["parameters"]["training"]["defaultValue"]["seed"] == 2
+    images = {entry["container"]["image"] for entry in compiled["deploymentSpec"]["executors"].values()}
+    assert images == {image}
+
+
+@pytest.mark.slow
+def test_an_address_that_is_none_is_told_before_anything_is_done(checkout: Path) -> None:
+    done = call("retrain.py", "--image", "x", "--data", "/folder", "--out", "run.json", root=checkout)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: /folder/")
+    assert ": not an address of S3; write it as s3://bucket/prefix" in done.stderr
+    assert not (checkout / "data").exists()
