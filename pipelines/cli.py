@@ -103,8 +103,11 @@ def compile_(
 @click.option("--image", envvar="SOLID_IMAGE", default="solid:dev", show_default=True, help="Image of the containers.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/pipelines", show_default=True,
               help="Folder in which the run gets a folder of its own.")  # fmt: skip
+@click.option("--root", metavar="s3://BUCKET/PREFIX",
+              help="Store in which the run gets a prefix of its own, for all artifacts, as on a cluster; --out then "
+              "keeps only what the steps say of them.  [default: artifacts stay in --out]")  # fmt: skip
 @parameter_options
-def run(name: str, runner: str, image: str, out: Path, **settings: Any) -> None:
+def run(name: str, runner: str, image: str, out: Path, root: str | None, **settings: Any) -> None:
     """Run the pipeline NAME on this machine; outputs are the same files that `dvc repro` makes.
 
     Containers speak to the MLflow server that MLFLOW_TRACKING_URI names. Without one they do not track training, and
@@ -124,13 +127,19 @@ def run(name: str, runner: str, image: str, out: Path, **settings: Any) -> None:
         source = values["data"]["source"] = str(place)
     containers = runner == "containers"
     if containers and not urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).scheme.startswith("http"):
+        if name == "retraining":
+            raise click.UsageError(
+                "retraining asks MLflow for the champion: name its server in MLFLOW_TRACKING_URI (make stack has one), "
+                "or choose --runner processes, which reads a sqlite store"
+            )
         say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
         os.environ["SOLID_TRACKING"] = "off"
         given.setdefault("registering", False)
     pipeline = catalogue.PIPELINES[name](Deployment(image))
     mount = source if "://" not in source else None
-    made = run_locally(pipeline, catalogue.arguments(pipeline, values, given), out, containers=containers, source=mount)
-    click.echo(tell(made))
+    arguments = catalogue.arguments(pipeline, values, given)
+    made = run_locally(pipeline, arguments, out, containers=containers, source=mount, store=root)
+    click.echo(tell(made, root))
 
 
 def _parameters(

@@ -9,6 +9,7 @@ had otherwise is put right here, and here alone; kfp is pinned, and each repair 
 * Log lines of tasks that run at the same time are mixed beyond recognition; here each line names its task.
 * A gate on a named output of a task never opens. That is refused before anything runs; a gate in a nested pipeline,
   which takes the value as its input, works here and on a cluster.
+* Artifacts lie in local folders alone; here they may lie in S3, each task being given addresses.
 * Retries wait for minutes, as on a cluster; here a failure is final, for it will fail again.
 """
 
@@ -35,14 +36,19 @@ from kfp.local import docker_task_handler, executor_input_utils, executor_output
 from kfp.local.status import Status
 
 from solid.errors import SolidError
+from solid.s3 import Prefix
+from solid.storage import is_written
 
 # What a step may want to know of its surroundings: servers, credentials, tracking. Values are not printed.
 _PASSED_ON = ("AWS_", "MLFLOW_", "SOLID_")
+# Files of this machine, and what the image knows better.
+_KEPT_BACK = {"AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "SOLID_CACHE", "SOLID_GIT_SHA"}
 
 
 def run(
-    pipeline: GraphComponent, arguments: dict[str, Any], root: Path, *, containers: bool, source: str | None = None
-) -> Path:
+    pipeline: GraphComponent, arguments: dict[str, Any], root: Path, *,
+    containers: bool, source: str | None = None, store: str | None = None,
+) -> Path:  # fmt: skip
     """Run a pipeline to its end and return the folder of its outputs, one folder a task.
 
     Args:
@@ -51,6 +57,8 @@ def run(
         root: folder under which the run gets one of its own.
         containers: run each task in a container of its image; else as a process of this Python.
         source: a folder of this machine that containers may read.
+        store: address in S3 under which all artifacts go, below a prefix of the run's own. What the steps say to
+            Kubeflow, and parameters, stay in the folder. None: everything goes into the folder.
 
     Raises:
         SolidError: a task failed, an output is missing, a gate could never open, or there is no engine or image.
@@ -61,8 +69,16 @@ def run(
     if containers:
         _find_image(pipeline)
     folder = root.resolve() / f"{pipeline.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    address = f"{store.rstrip('/')}/{folder.name}" if store else None
+    if address:
+        Prefix(address).objects()  # what is wrong with the store is known before anything runs
     folder.mkdir(parents=True)
-    with _repaired(folder.name), warnings.catch_warnings(), Path(os.devnull).open("w") as void, redirect_stdout(void):
+    with (
+        _repaired(folder, address),
+        warnings.catch_warnings(),
+        Path(os.devnull).open("w") as void,
+        redirect_stdout(void),
+    ):
         warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
         local.init(runner, pipeline_root=str(folder.parent), raise_on_error=True)
         try:
@@ -103,7 +119,10 @@ def _docker_runner(source: str | None) -> Any:
         security_opt=["no-new-privileges"],
         shm_size="1g",
         network_mode="host",  # servers of this machine: object store, MLflow
-        environment={name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)},
+        environment={
+            name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON) and name not in _KEPT_BACK
+        }
+        | {"SOLID_CACHE": "/tmp/solid"},  # noqa: S108  that of this machine is no place of the container's
         mounts=mounts,
     )
 
@@ -126,12 +145,18 @@ def _find_image(pipeline: GraphComponent) -> None:
 
 
 @contextmanager
-def _repaired(folder: str) -> Iterator[None]:
-    """kfp.local with the faults that this module names put right, and outputs in a folder of this name."""
+def _repaired(folder: Path, address: str | None) -> Iterator[None]:
+    """kfp.local with the faults that this module names put right, outputs in a folder, artifacts at an address."""
+    original_artifact = executor_input_utils.artifact_type_schema_to_artifact_list
+
+    def artifact(*, task_root: str, **of: Any) -> Any:
+        return original_artifact(task_root=task_root.replace(str(folder), address or str(folder), 1), **of)
+
     repairs: list[tuple[Any, str, Any]] = [
         (docker_task_handler, "run_docker_container", _run_container),
         (subprocess_task_handler, "SubprocessTaskHandler", _Process),
-        (executor_input_utils, "get_local_pipeline_resource_name", lambda _: folder),
+        (executor_input_utils, "get_local_pipeline_resource_name", lambda _: folder.name),
+        (executor_input_utils, "artifact_type_schema_to_artifact_list", artifact),
         (executor_output_utils, "get_outputs_for_task", _outputs),
     ]
     originals = [(module, name, getattr(module, name)) for module, name, _ in repairs]
@@ -214,6 +239,6 @@ def _outputs(
     places = [artifacts.artifacts[0].uri for artifacts in executor_input.outputs.artifacts.values()]
     places += [parameter.output_file for parameter in executor_input.outputs.parameters.values()]
     for place in places:
-        if not Path(place).exists():
+        if not (is_written(place) if place.startswith("s3://") else Path(place).exists()):
             raise RuntimeError(f"{place}: the task ended well but did not write this output")
     return _original(executor_input=executor_input, component_spec=component_spec)

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from solid.files import read_json
+from solid.storage import download_folder
 
 
-def tell(run: Path) -> str:
-    """The table of each evaluation, where the report is, and what was registered."""
+def tell(run: Path, store: str | None = None) -> str:
+    """The table of each evaluation, where the report is, and what was registered.
+
+    Args:
+        run: the folder of a run.
+        store: the address that it got for its artifacts, if any.
+    """
     lines = []
-    tables = sorted(run.rglob("results/table.md"))
-    for table in tables:
-        if len(tables) > 1:
-            trained = next(table.parents[2].rglob("trained/config.json"))
-            lines.append(f"{read_json(trained)['model']['backbone']}:\n")
-        shown = Path(os.path.relpath(table.parent))
-        lines += [table.read_text(encoding="utf-8"), f"report            {shown / 'report.html'}"]
-    for path in sorted(run.rglob("registration/registration.json")):
-        registered = read_json(path)
+    evaluations = list(_tasks(run, "results"))
+    for said, made in evaluations:
+        if len(evaluations) > 1:
+            _, trained = next(_tasks(said.parents[1], "trained"))
+            lines.append(f"{trained['trained']['metadata']['backbone']}:\n")
+        results = _folder(made["results"])
+        report = made["report"]["uri"] if store else os.path.relpath(results / "report.html")
+        lines += [(results / "table.md").read_text(encoding="utf-8"), f"report            {report}"]
+    for _, made in _tasks(run, "registration"):
+        registered = read_json(_folder(made["registration"]) / "registration.json")
         aliases = " and ".join(f"models:/{registered['name']}@{alias}" for alias in registered["aliases"])
         lines.append(f"registered model  version {registered['version']}, {aliases}")
         champion = registered["champion"]["after"]
         lines.append(f"champion          {f'version {champion}' if champion else 'none'}: {registered['reason']}")
-    return "\n".join([*lines, f"all outputs       {os.path.relpath(run)}"])
+    place = f"{store.rstrip('/')}/{run.name}" if store else os.path.relpath(run)
+    return "\n".join([*lines, f"all outputs       {place}"])
+
+
+def _tasks(run: Path, output: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """For each task that made an output of this name: where it said so, and all its artifacts by name."""
+    for said in sorted(run.rglob("executor_output.json")):
+        artifacts = {name: entry["artifacts"][0] for name, entry in read_json(said)["artifacts"].items()}
+        if output in artifacts:
+            yield said, artifacts
+
+
+def _folder(artifact: dict[str, Any]) -> Path:
+    """The artifact on this machine."""
+    uri = str(artifact["uri"])
+    return download_folder(uri) if uri.startswith("s3://") else Path(uri)

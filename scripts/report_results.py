@@ -48,9 +48,16 @@ def compose(run: dict[str, Any] | None) -> str:
     """
     if run is None:
         return "### Retraining did not start\n\nNo run began on Kubeflow; the log of the job says why.\n"
-    found = registration(run["run_id"]) if run["state"] == "SUCCEEDED" else None
+    try:
+        found = registration(run["run_id"])
+    except SolidError as error:  # the steps are worth telling all the same
+        print(f"Error: {error}", file=sys.stderr)
+        found = None
     if found is None:
-        found = f"### Retraining ended as {run['state']}\n\nNo challenger was registered; the champion stays.\n"
+        found = (
+            f"### Retraining ended as {run['state']}\n\nMLflow holds no report of this run, so nothing is known of a "
+            "challenger; look at the run and at the registry.\n"
+        )
     steps = f"<details><summary>Steps</summary>\n\n{table(run['steps'])}\n\n</details>"
     return f"{found}\n[Run {run['run_id']}]({run['link']}) on Kubeflow.\n\n{steps}\n"
 

@@ -85,8 +85,10 @@ class ModelSettings(Section):
     cloze: float = Field(0.2, ge=0, lt=1, description="share of history positions that bert4rec hides in training")
 
     @model_validator(mode="after")
-    def _heads_divide_dim(self) -> Self:
-        if self.dim % self.attention_heads:
+    def _fits_the_backbone(self) -> Self:
+        if self.backbone == "bert4rec" and self.length < 2:
+            raise ValueError("bert4rec needs a length of at least 2: its mask takes one of the positions")
+        if self.backbone in ("sasrec", "bert4rec") and self.dim % self.attention_heads:
             raise ValueError(f"attention_heads must divide dim, but {self.dim} / {self.attention_heads} leaves a rest")
         return self
 

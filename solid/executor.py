@@ -18,6 +18,7 @@ import click
 
 from solid.errors import SolidError
 from solid.files import read_json, whole_file, write_json
+from solid.places import address_of
 
 # Where the launcher of Kubeflow puts an artifact of each kind of store; a path of this machine stays as it is.
 _MOUNTS = {"s3://": "/s3/", "minio://": "/minio/", "gs://": "/gcs/"}
@@ -63,7 +64,7 @@ def accept(command: click.Command) -> None:
         click.get_current_context().obj = executor
         out = Path(options["out"])
         value = work(**options)
-        executor.report(out)
+        executor.report(out, address_of(out))
         return value
 
     command.callback = callback
@@ -111,8 +112,13 @@ class Executor:
         path = _path(artifact)
         return str(path) if path.exists() else str(artifact["uri"])
 
-    def report(self, out: Path) -> None:
+    def report(self, out: Path, address: str | None = None) -> None:
         """Tell Kubeflow about the folder a step has written, and put the views of it where Kubeflow shows them.
+
+        Args:
+            out: the folder.
+            address: in S3, where the step itself puts the folder; views go to their addresses, too. None: paths of
+                this machine, from which the launcher takes them.
 
         Raises:
             SolidError: an artifact or a parameter that Kubeflow waits for is not among what the step wrote.
@@ -121,14 +127,16 @@ class Executor:
         artifacts = self._outputs.get("artifacts", {})
         for name, entry in artifacts.items():
             artifact = entry["artifacts"][0]
-            path, views = _path(artifact), _VIEWS.get(artifact["type"]["schemaTitle"], ())
+            place = str(artifact["uri"] if address else _path(artifact))
+            views = _VIEWS.get(artifact["type"]["schemaTitle"], ())
             view = next((view for view in views if (out / view).is_file()), None)
             if view:
-                with whole_file(path) as partial:
-                    shutil.copyfile(out / view, partial)
-            if not path.exists():
-                raise SolidError(f"{path}: Kubeflow waits for the output {name}, which this step does not write")
-            artifact["metadata"] = _metrics(path) if view == "metrics.json" else facts if path == out else {}
+                _show(out / view, place)
+                artifact["metadata"] = _metrics(out / view) if view == "metrics.json" else {}
+            elif place == (address or str(out)):
+                artifact["metadata"] = facts
+            elif address or not Path(place).exists():
+                raise SolidError(f"{place}: Kubeflow waits for the output {name}, which this step does not write")
         for name, parameter in self._outputs.get("parameters", {}).items():
             if name not in facts:
                 raise SolidError(f"Kubeflow waits for the parameter {name}; {out} knows {', '.join(facts)}")
@@ -151,6 +159,17 @@ def _path(artifact: dict[str, Any]) -> Path:
         if uri.startswith(scheme):
             return Path(mount + uri.removeprefix(scheme))
     return Path(uri)
+
+
+def _show(view: Path, place: str) -> None:
+    """Copy a view of an output to the place of its artifact, a path or an address."""
+    if place.startswith("s3://"):
+        from solid.storage import upload_file
+
+        upload_file(view, place)
+    else:
+        with whole_file(Path(place)) as partial:
+            shutil.copyfile(view, partial)
 
 
 def _facts(out: Path) -> Iterator[tuple[str, Any]]:

@@ -56,6 +56,12 @@ def input_folder(place: str) -> Path:
     return Path(_local_value(click.get_current_context(), INPUT, place))
 
 
+def address_of(path: Path) -> str | None:
+    """The address that a local path stands for in the command that runs, if it does."""
+    address: str | None = click.get_current_context().meta.get(_ADDRESSES, {}).get(str(path))
+    return address
+
+
 def _is_address(value: Any) -> bool:
     return str(value).startswith("s3://")
 

@@ -109,6 +109,12 @@ def register(
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
             for metric, value in summary.items():
                 client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
+        # The upload takes a while; a champion that came meanwhile was not measured against.
+        if verdict.promote and (now := champion_version(client, name)) not in (before, version):
+            verdict = Verdict(
+                False, f"version {now} became champion while this one was being registered; register again"
+            )
+            before = now
         given = ["challenger", "champion"] if verdict.promote else ["challenger"]
         for alias in given:
             client.set_registered_model_alias(name, alias, version)

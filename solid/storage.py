@@ -94,6 +94,11 @@ def is_output(address: str) -> bool:
     return _read_manifest(Prefix(address)) is not None
 
 
+def is_written(address: str) -> bool:
+    """Whether anything whole lies at the address: the output of a step, or a single object."""
+    return not {"", MANIFEST}.isdisjoint(Prefix(address).objects())
+
+
 def download_folder(address: str) -> Path:
     """A local copy of the output that lies at an address, to be read and not changed.
 
@@ -138,6 +143,15 @@ def download_file(address: str) -> Path:
     with whole_file(folder / PurePosixPath(source.address).name) as partial:
         partial.write_bytes(content)
     return folder / PurePosixPath(source.address).name
+
+
+def upload_file(path: Path, address: str) -> None:
+    """Copy a small file to an address, where it appears whole or not at all.
+
+    Raises:
+        DataError: S3 refuses or does not answer.
+    """
+    Prefix(address).write("", path.read_bytes())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.errors import SolidError
 from solid.executor import Executor
+from solid.s3 import Prefix
 
 
 def artifact(uri: str | Path, kind: str = "Dataset", **metadata: Any) -> dict[str, Any]:
@@ -76,6 +77,19 @@ def test_an_evaluation_gives_metrics_report_and_summary(tmp_path: Path) -> None:
     }
     assert (tmp_path / "report").read_text() == "<html>"
     assert (tmp_path / "summary").read_text() == "| model |"
+
+
+@pytest.mark.s3
+def test_views_of_an_output_that_goes_to_an_address_go_to_theirs(tmp_path: Path, s3: Any) -> None:
+    out = tmp_path / "results"
+    write(out, metrics={"static": {"auc": 0.5}}, comparison={"baseline": "static"})
+    place = "s3://solid/executor/evaluate"
+    outputs = {"results": artifact(f"{place}/results", "Artifact"), "metrics": artifact(f"{place}/metrics", "Metrics")}
+    executor(tmp_path, outputs).report(out, f"{place}/results")
+    assert told(tmp_path) == {"results": {"baseline": "static"}, "metrics": {"static auc": 0.5}}
+    assert Prefix(place).read("metrics") == (out / "metrics.json").read_bytes()
+    with pytest.raises(SolidError, match=f"{place}/report: Kubeflow waits for the output report"):
+        executor(tmp_path, {"report": artifact(f"{place}/report", "HTML")}).report(out, f"{place}/results")
 
 
 def test_parameters_are_written_as_text_or_json(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from solid.cli import main
 from solid.errors import DataError, SettingsError
 from solid.files import folder_digest
 from solid.s3 import Prefix, client
-from solid.storage import MANIFEST, download_file, download_folder, is_output, upload_when_done
+from solid.storage import MANIFEST, download_file, download_folder, is_output, is_written, upload_file, upload_when_done
 
 pytestmark = pytest.mark.s3
 
@@ -96,6 +96,15 @@ def test_a_large_file_goes_up_and_comes_down_in_parts(address: str, s3: Any, els
     assert etag.endswith('-3"')  # parts of 8 MiB
     elsewhere()
     assert contents(download_folder(address)) == files
+
+
+def test_an_output_or_an_object_is_written_and_a_folder_with_other_things_is_not(address: str, tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(b"<html>")
+    upload_file(tmp_path / "page", f"{address}/page")
+    assert Prefix(address).read("page") == b"<html>"
+    assert [is_written(place) for place in (f"{address}/page", f"{address}/pag", address)] == [True, False, False]
+    upload(address, NEW)
+    assert is_written(address)
 
 
 def test_an_older_output_is_replaced_and_its_files_are_removed(address: str, elsewhere: Any) -> None:

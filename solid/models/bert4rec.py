@@ -39,19 +39,18 @@ class BERT4Rec(TransformerLayer):
         x_BLD, mask_B1D, real_BL = self._with_mask(hidden_BLD, items_BL, history)
         return self.attend(mask_B1D, x_BLD, real_BL).squeeze(1)
 
-    def cloze(self, hidden_BLD: Tensor, items_BL: Tensor, history: HistoryEncoder, share: float) -> tuple[Tensor, ...]:
-        """User state and the states of history positions that were hidden, each with probability ``share``.
+    def hide(self, hidden_BLD: Tensor, hide_BL: Tensor, history: HistoryEncoder) -> Tensor:
+        """The hidden states with the mask's at the positions to hide."""
+        masks_LD = history.hidden(self.mask + history.position[: hide_BL.shape[1]])
+        return torch.where(hide_BL.unsqueeze(2), masks_LD, hidden_BLD)
 
-        Returns:
-            The user state [B, D], where it sees what was not hidden; the states [M, D] of the hidden positions; and
-            True [B, L] for these, in whose order the states come.
-        """
-        hide_BL = items_BL.ne(0) & (torch.rand(items_BL.shape, device=items_BL.device) < share)
-        masks_LD = history.hidden(self.mask + history.position[: items_BL.shape[1]])
-        hidden_BLD = torch.where(hide_BL.unsqueeze(2), masks_LD, hidden_BLD)
+    def cloze(
+        self, hidden_BLD: Tensor, items_BL: Tensor, hide_BL: Tensor, history: HistoryEncoder
+    ) -> tuple[Tensor, Tensor]:
+        """The user state [B, D] and the states [M, D] of the hidden positions, all of which see what was not hidden."""
         x_BLD, mask_B1D, real_BL = self._with_mask(hidden_BLD, items_BL, history)
         states_BLD = self.attend(torch.cat([mask_B1D, hidden_BLD], dim=1), x_BLD, real_BL)
-        return states_BLD[:, 0], states_BLD[:, 1:][hide_BL], hide_BL
+        return states_BLD[:, 0], states_BLD[:, 1:][hide_BL]
 
     def _with_mask(
         self, hidden_BLD: Tensor, items_BL: Tensor, history: HistoryEncoder

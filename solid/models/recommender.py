@@ -116,16 +116,21 @@ class Recommender(nn.Module):
         embedded_BLD = self.embed(items_BL)
         hidden_BLD = self.history.hidden(embedded_BLD + self.history.position[: items_BL.shape[1]])
         classes_BL = None if self.class_of_item is None else self._classes(items_BL)
+        hide_BL = None
+        if isinstance(self.backbone, BERT4Rec) and self.training and self.config.model.cloze:
+            # Hidden from all that reads the history: a generator that saw the answer would only learn to copy it.
+            hide_BL = items_BL.ne(0) & (torch.rand(items_BL.shape, device=items_BL.device) < self.config.model.cloze)
+            hidden_BLD = self.backbone.hide(hidden_BLD, hide_BL, self.history)
+            classes_BL = None if classes_BL is None else classes_BL.masked_fill(hide_BL, 0)
         adapted = self.head(hidden_BLD, items_BL, classes_BL)
         losses = dict(adapted.losses)
         state_BD = None
         if isinstance(self.backbone, BERT4Rec):
-            if self.training and self.config.model.cloze:
-                share = self.config.model.cloze
-                state_BD, states_MD, hidden_BL = self.backbone.cloze(hidden_BLD, items_BL, self.history, share)
-                losses["cloze"] = self._cloze_loss(adapted.layers, states_MD, hidden_BL, items_BL)
-            else:
+            if hide_BL is None:
                 state_BD = self.backbone(hidden_BLD, items_BL, self.history)
+            else:
+                state_BD, states_MD = self.backbone.cloze(hidden_BLD, items_BL, hide_BL, self.history)
+                losses["cloze"] = self._cloze_loss(adapted.layers, states_MD, hide_BL, items_BL)
         elif not isinstance(self.backbone, DIN):
             state_BD = self.backbone(hidden_BLD, items_BL)
         return Encoded(hidden_BLD, mask_of(items_BL), state_BD, adapted.layers, losses)
@@ -189,18 +194,18 @@ class Recommender(nn.Module):
         return self.class_of_item[items]
 
     def _cloze_loss(
-        self, layers: Callable[[Tensor], Tensor], states_MD: Tensor, hidden_BL: Tensor, items_BL: Tensor
+        self, layers: Callable[[Tensor], Tensor], states_MD: Tensor, hide_BL: Tensor, items_BL: Tensor
     ) -> Tensor:
         """Binary cross-entropy of the hidden items and items drawn at random, scored as candidates are."""
         if not len(states_MD):
             return states_MD.sum()
         drawn_BLC = torch.randint(1, self.config.n_items + 1, (*items_BL.shape, _CLOZE_NEGATIVES)).to(items_BL.device)
-        candidates_MC = torch.cat([items_BL.unsqueeze(2), drawn_BLC], dim=2)[hidden_BL]
+        candidates_MC = torch.cat([items_BL.unsqueeze(2), drawn_BLC], dim=2)[hide_BL]
         # The layers belong to users, so the states go back to their places among each user's positions.
         states_BLD = states_MD.new_zeros(*items_BL.shape, states_MD.shape[1]).masked_scatter(
-            hidden_BL.unsqueeze(2), states_MD
+            hide_BL.unsqueeze(2), states_MD
         )
-        vectors_MD = layers(states_BLD)[hidden_BL]
+        vectors_MD = layers(states_BLD)[hide_BL]
         logits_MC = torch.bmm(self.target(self.embed(candidates_MC)), vectors_MD.unsqueeze(2)).squeeze(2)
         labels_MC = torch.zeros_like(logits_MC)
         labels_MC[:, 0] = 1.0

@@ -18,8 +18,9 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
 
     The item side starts afresh and learns to fit that trunk; starting it from the item model, too, was worse.
 
-    The codebook starts from the hidden states of the classes ("semantic to parameter", method section 3.3), averaged
-    over positions: the codes then lie among the hidden states that they are compared with, and each class has its own.
+    The codebook starts from the hidden states of the classes ("semantic to parameter", method section 3.3) at the mean
+    of the positions: the codes then lie among the hidden states that they are compared with, and each class has its
+    own.
 
     Raises:
         DataError: the semantic model reads other classes, or was built with other settings of ``model``.

@@ -116,3 +116,21 @@ def test_low_rank_layers_start_at_the_scale_of_an_ordinary_layer(make_model: Mak
     [before, _, after] = layers(Generated([core, core], [torch.zeros(32)] * 2)).factors[0]
     matrix = before @ core @ after
     assert 0.7 < matrix.std() / (2 / 64) ** 0.5 < 1.3
+
+
+@pytest.mark.parametrize("head", ["static", "duet", "solid"])
+def test_what_cloze_hides_reaches_nothing_that_the_hidden_item_is_scored_with(make_model: Make, head: str) -> None:
+    """With random histories there is nothing to learn, so a Cloze loss below that of guessing copies the answer."""
+    model = make_model(head, backbone="bert4rec").train()
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(150):
+        histories = torch.randint(1, 51, (64, 10), generator=generator)
+        loss = model.encode(histories).losses["cloze"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    guessing = (0.2 * torch.tensor(5.0).log() + 0.8 * torch.tensor(1.25).log()).item()
+    assert sum(losses[-50:]) / 50 > guessing - 0.003

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from solid.config import Settings
+from solid.storage import download_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "solid:dev"
@@ -68,9 +69,11 @@ def files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.md5(path.read_bytes()).hexdigest() for path in paths}
 
 
-def check_same_files(run: Path, chain: Chain) -> None:
+def check_same_files(run: Path, chain: Chain, address: str | None = None) -> None:
+    """Compare a run with the chain; the run's artifacts lie in its folder, or at its address in S3."""
     pairs = outputs(run, chain)
     assert len(pairs) == 14
     for ours, theirs in pairs.items():
         assert files(theirs)
-        assert files(ours) == files(theirs), ours
+        made = download_folder(f"{address}/{ours.relative_to(run).as_posix()}") if address else ours
+        assert files(made) == files(theirs), ours

@@ -12,6 +12,10 @@ def pipelines(image: str) -> dict[str, GraphComponent]:
         return dsl.ContainerSpec(image=image, command=["sh", "-ec"], args=[text, "sh", out])
 
     @dsl.container_component
+    def make(text: str, made: dsl.Output[dsl.Artifact]):
+        return dsl.ContainerSpec(image=image, command=["sh", "-ec"], args=[text, "sh", made.path])
+
+    @dsl.container_component
     def judge(score: float, reason: dsl.OutputPath(str), better: dsl.OutputPath(bool)):
         write = 'mkdir -p "$(dirname "$1")"; printf %s "score $0" >"$1"; printf true >"$2"'
         return dsl.ContainerSpec(image=image, command=["sh", "-ec"], args=[write, score, reason, better])
@@ -24,6 +28,10 @@ def pipelines(image: str) -> dict[str, GraphComponent]:
     @dsl.pipeline(name="one")
     def one(text: str):
         command(text=text).set_retry(3, backoff_duration="600s")
+
+    @dsl.pipeline(name="thing")
+    def thing(text: str):
+        make(text=text)
 
     @dsl.pipeline(name="loop")
     def loop(texts: list[str]):
@@ -43,4 +51,4 @@ def pipelines(image: str) -> dict[str, GraphComponent]:
         with dsl.If(judge(score=score).outputs["better"] == True):  # noqa: E712
             command(text=text)
 
-    return {pipeline.name: pipeline for pipeline in (one, loop, gate, judged, closed)}
+    return {pipeline.name: pipeline for pipeline in (one, thing, loop, gate, judged, closed)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from kfp.local import docker_task_handler
 from pipelines import cli
 from pipelines.local import run
 from solid.errors import SolidError
+from solid.s3 import Prefix
 
 WRITE = 'mkdir -p "$(dirname "$1")"; printf done >"$1"'
 
@@ -77,6 +79,27 @@ def test_kfp_is_left_as_it_was(tmp_path: Path) -> None:
     assert docker_task_handler.run_docker_container is before
 
 
+@pytest.mark.s3
+def test_an_output_that_is_missing_in_the_store_fails_the_run(tmp_path: Path, s3: Any) -> None:
+    def go_in_store(name: str, text: str) -> None:
+        run(pipelines("none")[name], {"text": text}, tmp_path / "runs", containers=False, store="s3://solid/missing/")
+
+    with pytest.raises(SolidError, match=r"s3://solid/missing/thing-.*/make/made: the task ended well but did not wr"):
+        go_in_store("thing", f"echo made > {tmp_path}/made")
+    put = f"{sys.executable} -c 'import sys; from solid.s3 import Prefix; Prefix(sys.argv[1]).write(str(), b\"x\")'"
+    go_in_store("thing", f'{put} "$1"')
+    [made] = s3.list_objects_v2(Bucket="solid", Prefix="missing/")["Contents"]
+    assert re.fullmatch(r"missing/thing-[0-9-]+/make/made", made["Key"])
+
+
+@pytest.mark.s3
+def test_a_store_that_cannot_be_used_is_said_before_anything_runs(tmp_path: Path, s3: Any) -> None:
+    for store, message in [("/runs", "/runs/one-.*: not an address of S3"), ("s3://none/x", "NoSuchBucket")]:
+        with pytest.raises(SolidError, match=message):
+            run(pipelines("none")["one"], {"text": WRITE}, tmp_path / "runs", containers=False, store=store)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -113,3 +136,29 @@ def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(tmp_pat
     told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
     assert set(told) == {"results", "metrics", "report", "summary"}
     assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+def test_with_a_store_all_artifacts_of_the_training_pipeline_lie_there_and_are_the_same(
+    tmp_path: Path, chain: Chain, s3: Any
+) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--runner", "processes"]
+    command += ["--out", str(tmp_path / "runs"), "--root", "s3://solid/runs", "--parameter", "registering=false"]
+    command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "runs").iterdir()
+    assert {path.name for path in made.rglob("*") if path.is_file()} == {"executor_output.json"}
+    address = f"s3://solid/runs/{made.name}"
+    check_same_files(made, chain, address)
+    evaluation, views = chain.work / "sasrec" / "evaluation", Prefix(f"{address}/for-loop-1-iteration-0/evaluate")
+    assert done.stdout == (
+        f"{(evaluation / 'table.md').read_text(encoding='utf-8')}\n"
+        f"report            {views.address}/report\nall outputs       {address}\n"
+    )
+    for view, file in {"report": "report.html", "summary": "table.md", "metrics": "metrics.json"}.items():
+        assert views.read(view) == (evaluation / file).read_bytes()
+    told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
+    assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
+    assert told["results"]["artifacts"][0]["metadata"] == {"baseline": "static"}

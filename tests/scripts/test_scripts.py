@@ -110,7 +110,10 @@ def test_a_run_that_did_not_succeed_is_reported_as_such(tmp_path: Path) -> None:
     done = call("report_results.py", "--run", run, GITHUB_STEP_SUMMARY=str(summary))
     assert done.returncode == 0, done.stderr
     assert summary.read_text() == done.stdout.removesuffix("\n")
-    assert "### Retraining ended as FAILED\n\nNo challenger was registered; the champion stays." in done.stdout
+    assert (
+        "### Retraining ended as FAILED\n\nMLflow holds no report of this run, so nothing is known of a challenger"
+        in done.stdout
+    )
     assert "[Run run-1](https://kubeflow.example/#/runs/details/run-1)" in done.stdout
     assert "| prepare | failed     |  0:00:03 |" in done.stdout
 
