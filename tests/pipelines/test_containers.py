@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import shutil
 import socket
 import subprocess
@@ -12,15 +13,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from by_hand import IMAGE, ROOT, SMALL, Chain, check_same_files
 from gates import pipelines
+from kfp.dsl.base_component import BaseComponent
 
+import components
 from pipelines.local import run
 from solid import __version__
 from solid.errors import SolidError
+from solid.files import read_json
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -122,16 +127,54 @@ def test_an_image_that_is_not_there_is_named(image: str, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_the_training_pipeline_runs_every_component_in_containers_to_the_same_files(
-    image: str, mlflow_server: str, tmp_path: Path, chain: Chain
-) -> None:
-    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--image", image]
-    command += ["--out", str(tmp_path / "runs")]
-    command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
+def run_pipeline(name: str, folder: Path, image: str, mlflow_server: str, *settings: str) -> tuple[Path, str]:
+    """Run a pipeline in containers; the folder of its outputs and what it printed."""
+    command = [sys.executable, "-m", "pipelines.cli", "run", name, "--image", image, "--out", str(folder)]
+    command += [part for text in settings for part in ("--set", text)]
     environment = os.environ | {"MLFLOW_TRACKING_URI": mlflow_server, "SOLID_TRACKING": "on"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    [made] = (tmp_path / "runs").iterdir()
+    [made] = folder.iterdir()
+    return made, done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(image: str, mlflow_server: str, chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run of the training pipeline, and what it printed."""
+    folder = tmp_path_factory.mktemp("training")
+    return run_pipeline("training", folder, image, mlflow_server, *SMALL, f"data.source={chain.data}")
+
+
+@pytest.fixture(scope="module")
+def retrained(
+    image: str, mlflow_server: str, chain: Chain, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A run of the retraining pipeline in a registry of its own, and what it printed."""
+    folder = tmp_path_factory.mktemp("retraining")
+    settings = [*SMALL, f"data.source={chain.data}", "semantics.modalities=[id]", "registry.name=successors"]
+    return run_pipeline("retraining", folder, image, mlflow_server, *settings)
+
+
+def test_the_training_pipeline_runs_in_containers_to_the_same_files(trained: tuple[Path, str], chain: Chain) -> None:
+    made, said = trained
     check_same_files(made, chain)
-    assert "registered model  version 1, models:/solid@challenger and models:/solid@champion\n" in done.stdout
-    assert "champion          version 1: there was no champion\n" in done.stdout
+    assert "registered model  version 1, models:/solid@challenger and models:/solid@champion\n" in said
+    assert "champion          version 1: there was no champion\n" in said
+
+
+def test_the_retraining_pipeline_runs_in_containers_and_makes_the_first_champion(retrained: tuple[Path, str]) -> None:
+    made, said = retrained
+    [checks] = made.rglob("check/checked/checks.json")
+    assert read_json(checks)["passed"]
+    [champion] = made.rglob("champion/reference/champion.json")
+    assert read_json(champion)["version"] is None
+    [registration] = made.rglob("register-challenger/registration/registration.json")
+    assert read_json(registration)["champion"] == {"before": None, "after": "1"}
+    assert "champion          version 1: there was no champion\n" in said
+
+
+def test_every_component_has_run_in_a_container(trained: tuple[Path, str], retrained: tuple[Path, str]) -> None:
+    modules = [import_module(f"components.{module.name}") for module in pkgutil.iter_modules(components.__path__)]
+    defined = {value.name for module in modules for value in vars(module).values() if isinstance(value, BaseComponent)}
+    ran = {told.parent.name for made, _ in (trained, retrained) for told in made.rglob("executor_output.json")}
+    assert defined == ran
