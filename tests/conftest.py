@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
+from solid.cli import SAME_ON_EVERY_PROCESSOR
+
 os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
+# Before anything imports PyTorch or NumPy, so that what a test computes itself equals what a command does.
+for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
+    os.environ.setdefault(_variable, _value)
 
 ROOT = Path(__file__).resolve().parent.parent
 
