@@ -149,10 +149,11 @@ class _Chain:
         self.settings = settings.model_copy(update={"data": data})
 
     def score(self) -> Job:
-        row, evaluation = self.row, self.settings.evaluation
+        row, evaluation, fusion = self.row, self.settings.evaluation, self.settings.fusion
         start = None
-        if row.head == "solid":
-            start = self.train(self.settings.fusion.generator, "semantic", row.modality)
+        # Item weights alone with a codebook that has no codes: nothing of it starts from the semantic model.
+        if row.head == "solid" and not (fusion.branches == "item" and fusion.codebook in ("none", "vae")):
+            start = self.train(fusion.generator, "semantic", row.modality)
         model = self.train(row.head, row.ids, row.modality, start)
         decides = evaluation.model_dump(mode="json", include={"full", "batch_size"})
         return self._add("score", model.name, {}, decides, prepared=self.prepared(), model=model)

@@ -11,7 +11,7 @@ e[u, s] = d[u, s] - m, N of them:
     V_seeds = S / (S - 1) * sum over s of (sum over u of e[u, s])^2 / N^2
     V_cells = N / (N - 1) * sum over u, s of e[u, s]^2 / N^2
 
-If V is not positive, which the subtraction allows, the larger of V_users and V_seeds takes its place. m / sqrt(V) is
+If V is not positive, which the subtraction allows, the largest of the three takes its place. m / sqrt(V) is
 held against Student's t with S - 1 degrees of freedom, the smaller of the two numbers of clusters less one; with one
 seed, V = V_users and the degrees of freedom are U - 1.
 """
@@ -84,8 +84,9 @@ def _variance(e: NDArray[np.float64]) -> float:
     if e.shape[1] == 1:
         return by_users
     by_seeds = _clustered(e.sum(axis=0), e.size)
-    both = by_users + by_seeds - _clustered(e.ravel(), e.size)
-    return both if both > 0 else max(by_users, by_seeds)
+    by_cells = _clustered(e.ravel(), e.size)
+    both = by_users + by_seeds - by_cells
+    return both if both > 0 else max(by_users, by_seeds, by_cells)
 
 
 def _clustered(sums: NDArray[np.float64], n: int) -> float:

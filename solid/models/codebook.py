@@ -56,8 +56,9 @@ class Codebook(nn.Module):
             self.codes = nn.Parameter(start)
         else:
             self.register_buffer("codes", start)
-        if learning == "ema":
+        if learning != "frozen":
             self.register_buffer("count", torch.ones(n_codes))
+        if learning == "ema":
             self.register_buffer("total", start.clone())
         self.register_buffer("used", torch.zeros(n_codes), persistent=False)
         self.decode = decoder(dim)
@@ -66,8 +67,9 @@ class Codebook(nn.Module):
     def start_from(self, codes_KD: Tensor) -> None:
         """Take ``codes_KD`` as the codes, and as the state of their moving averages."""
         self.codes.copy_(codes_KD)
-        if self.learning == "ema":
+        if self.learning != "frozen":
             self.count.fill_(1.0)
+        if self.learning == "ema":
             self.total.copy_(codes_KD)
 
     @torch.no_grad()
@@ -91,8 +93,7 @@ class Codebook(nn.Module):
             loss = _COMMITMENT * functional.mse_loss(hidden_RD, code_RD.detach())
             if self.learning == "loss":
                 loss = loss + functional.mse_loss(code_RD, hidden_RD.detach())
-            else:
-                self._move(hidden_RD.detach(), nearest_BL[mask_BL])
+            self._move(hidden_RD.detach(), nearest_BL[mask_BL])
         code_BLD = code_BLD.detach()
         straight_BLD = hidden_BLD + (code_BLD - hidden_BLD).detach()
         return Coded(self.decode(straight_BLD), code_BLD, nearest_BL, loss)
@@ -105,14 +106,18 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def _move(self, hidden_RD: Tensor, nearest_R: Tensor) -> None:
+        """Move codes by their averages (ema), and revive those that are dead, however they learn."""
         count_K = torch.bincount(nearest_R, minlength=len(self.codes)).to(self.count)
-        total_KD = torch.zeros_like(self.total).index_add_(0, nearest_R, hidden_RD)
         self.count.lerp_(count_K, 1 - _DECAY)
-        self.total.lerp_(total_KD, 1 - _DECAY)
-        dead_K = self.count < _DEAD * self.count.mean()
-        # A dead code restarts at a random hidden state of this batch, with the weight of an average code.
-        chosen_K = torch.randint(len(hidden_RD), (len(self.codes),), device=hidden_RD.device)
         mean = self.count.mean()
-        self.total.copy_(torch.where(dead_K.unsqueeze(1), hidden_RD[chosen_K] * mean, self.total))
+        dead_K = self.count < _DEAD * mean
+        # A dead code restarts at a random hidden state of this batch, with the weight of an average code.
+        chosen_KD = hidden_RD[torch.randint(len(hidden_RD), (len(self.codes),), device=hidden_RD.device)]
         self.count.copy_(torch.where(dead_K, mean, self.count))
-        self.codes.copy_(self.total / self.count.unsqueeze(1))
+        if self.learning == "ema":
+            total_KD = torch.zeros_like(self.total).index_add_(0, nearest_R, hidden_RD)
+            self.total.lerp_(total_KD, 1 - _DECAY)
+            self.total.copy_(torch.where(dead_K.unsqueeze(1), chosen_KD * mean, self.total))
+            self.codes.copy_(self.total / self.count.unsqueeze(1))
+        else:
+            self.codes.copy_(torch.where(dead_K.unsqueeze(1), chosen_KD, self.codes))

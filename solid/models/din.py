@@ -1,5 +1,7 @@
 """DIN (Zhou et al., KDD 2018) as the method uses it: the candidate decides what counts in the history.
 
+Attention compares the history with E[j], the candidate's embedding; the classifier behind it reads T(E[j]).
+
 Legend: B users, L history positions, D width, C candidates, A width of the activation unit.
 """
 
@@ -23,15 +25,15 @@ class DIN(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.of_state = nn.Linear(dim, self.width)
-        self.of_target = nn.Linear(dim, self.width, bias=False)
+        self.of_candidate = nn.Linear(dim, self.width, bias=False)
         self.of_product = nn.Linear(dim, self.width, bias=False)
         self.activation = nn.PReLU()
         self.out = nn.Linear(self.width, 1)
 
-    def forward(self, target_BCD: Tensor, hidden_BLD: Tensor, real_BL: Tensor) -> Tensor:
-        """The history as each candidate sees it [B, C, D]; targets that all users share come as [1, C, D]."""
-        product_BCLD = target_BCD.unsqueeze(2) * hidden_BLD.unsqueeze(1)
-        unit_BCLA = self.of_product(product_BCLD) + self.of_target(target_BCD).unsqueeze(2)
+    def forward(self, embedded_BCD: Tensor, hidden_BLD: Tensor, real_BL: Tensor) -> Tensor:
+        """The history as each candidate [B, C, D] sees it, [B, C, D]; candidates of all users come as [1, C, D]."""
+        product_BCLD = embedded_BCD.unsqueeze(2) * hidden_BLD.unsqueeze(1)
+        unit_BCLA = self.of_product(product_BCLD) + self.of_candidate(embedded_BCD).unsqueeze(2)
         unit_BCLA = self.activation(unit_BCLA + self.of_state(hidden_BLD).unsqueeze(1))
         weight_BCL = self.out(unit_BCLA).squeeze(3) * real_BL.unsqueeze(1)
         return torch.bmm(weight_BCL, hidden_BLD)

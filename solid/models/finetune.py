@@ -46,7 +46,8 @@ def finetuned(model: Recommender, items_BL: Tensor, opponents_PC: Tensor, settin
             negatives_BPC = opponents_PC[: L - 1].expand(B, -1, -1)
             candidates_BPC = torch.cat([positives_BP.unsqueeze(2), negatives_BPC], dim=2)
             user = model.read(prefixes_BPL.flatten(0, 1))
-            target = model.target(model.embed(candidates_BPC.flatten(0, 1)))
+            embedded = model.embed(candidates_BPC.flatten(0, 1))
+            target = model.target(embedded)
             # A negative that the user touched tells it nothing.
             touched_BPC = (negatives_BPC.unsqueeze(3) == items_BL[:, None, None, :]).any(3)
             weight_BPC = torch.cat([positives_BP.ne(0).unsqueeze(2), ~touched_BPC], dim=2).float()
@@ -63,7 +64,7 @@ def finetuned(model: Recommender, items_BL: Tensor, opponents_PC: Tensor, settin
                 """Each user's layers on the rows of all its prefixes."""
                 return layers(rows.reshape(B, -1, rows.shape[2])).reshape(*rows.shape[:2], -1)
 
-            logits = model.logits(replace(user, layers=apply), target).view_as(labels_BPC)
+            logits = model.logits(replace(user, layers=apply), embedded, target).view_as(labels_BPC)
             # A sum over users, so that each user's gradient is that of its own mean.
             loss = functional.binary_cross_entropy_with_logits(logits, labels_BPC, weight_BPC, reduction="sum")
             gradients = torch.autograd.grad(loss, changing)

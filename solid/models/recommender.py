@@ -152,14 +152,18 @@ class Recommender(nn.Module):
         B, L = user.real_BL.shape
         # Where only logits are wanted, DIN takes the candidates in parts: memory does not grow with their number.
         in_parts = user.state_BD is None and not torch.is_grad_enabled()
-        at_once = max(1, _CELLS // (B * L * DIN.width)) if in_parts else embedded_BCD.shape[1]
-        logits = [self.logits(user, self.target(part)) for part in torch.split(embedded_BCD, at_once, dim=1)]
+        width = max(self.config.model.dim, DIN.width)
+        at_once = max(1, _CELLS // (B * L * width)) if in_parts else embedded_BCD.shape[1]
+        logits = [self.logits(user, part, self.target(part)) for part in torch.split(embedded_BCD, at_once, dim=1)]
         return torch.cat(logits, dim=1)
 
-    def logits(self, user: Encoded, target_BCD: Tensor) -> Tensor:
-        """Return the logits [B, C] of transformed target embeddings, [B, C, D] or [1, C, D] for all users."""
+    def logits(self, user: Encoded, embedded_BCD: Tensor, target_BCD: Tensor) -> Tensor:
+        """Return the logits [B, C] of candidates: embeddings and what the target transform makes of them.
+
+        Both are [B, C, D], or [1, C, D] for candidates of all users.
+        """
         if isinstance(self.backbone, DIN):
-            seen_BCD = self.backbone(target_BCD, user.hidden_BLD, user.real_BL)
+            seen_BCD = self.backbone(embedded_BCD, user.hidden_BLD, user.real_BL)
             pairs = torch.cat([target_BCD.expand_as(seen_BCD), seen_BCD], dim=2)
             return user.layers(pairs).squeeze(2)
         assert user.state_BD is not None

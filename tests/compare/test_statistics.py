@@ -25,14 +25,15 @@ def test_two_users_and_two_seeds_by_hand() -> None:
     assert (result.low, result.high) == pytest.approx((3 - reach, 3 + reach), rel=1e-12)
 
 
-def test_a_variance_that_is_not_positive_gives_way_to_the_larger_of_the_two() -> None:
-    # d = [[0, 3], [3, 0]], mean 3/2: sums of users and of seeds are all 0, cells 4/3 * 9 / 16 > 0, so V < 0.
+def test_a_variance_that_is_not_positive_gives_way_to_the_largest_of_the_three() -> None:
+    # d = [[0, 3], [3, 0]], mean 3/2: sums of users and of seeds are all 0, cells 4/3 * 9 / 16 = 3/4, so V < 0.
     result = paired_difference(np.array([[0.0, 3.0], [3.0, 0.0]]), np.zeros((2, 2)))
-    assert (result.mean, result.error, result.p) == (1.5, 0.0, 0.0)
+    assert (result.mean, result.error) == (1.5, pytest.approx(0.75**0.5, rel=1e-15))
+    assert result.p == pytest.approx(1 - 2 / np.pi * np.arctan(1.5 / 0.75**0.5), rel=1e-12)
     # d = [[0, 3], [4, 0]], mean 7/4, e = [[-7, 5], [9, -7]] / 4. Users: sums -2/4, 2/4; 2 * (1/2) / 16 = 1/16.
-    # Seeds: 2/4, -2/4; 1/16. Cells: 4/3 * 204/16 / 16 = 17/16. V = -15/16, so 1/16.
+    # Seeds: 2/4, -2/4; 1/16. Cells: 4/3 * 204/16 / 16 = 17/16. V = -15/16, so 17/16.
     result = paired_difference(np.array([[0.0, 3.0], [4.0, 0.0]]), np.zeros((2, 2)))
-    assert result.error == pytest.approx(0.25, rel=1e-15)
+    assert result.error == pytest.approx((17 / 16) ** 0.5, rel=1e-15)
 
 
 def test_one_seed_is_the_ordinary_paired_t_test() -> None:
