@@ -130,7 +130,7 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
     nothing is registered.
     """
     from pipelines import catalogue
-    from pipelines.deployment import Deployment
+    from pipelines.deployment import load_deployment
     from pipelines.local import run as run_locally
     from pipelines.results import tell
 
@@ -151,7 +151,7 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
         say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
         os.environ["SOLID_TRACKING"] = "off"
         given.setdefault("registering", False)
-    pipeline = catalogue.PIPELINES[name](Deployment(image=image))
+    pipeline = catalogue.PIPELINES[name](load_deployment(image=image))
     mount = source if "://" not in source else None
     arguments = catalogue.arguments(pipeline, values, given)
     made = run_locally(pipeline, arguments, out, containers=containers, source=mount, store=root)
