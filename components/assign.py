@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -26,13 +26,12 @@ def assign(
     Returns:
         classes: The class of every item, and quality.json. Metadata: modality, classes, explained variance.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "assign"],
-        args=[
-            *["--modality", modality, "--prepared", prepared.path, "--features", vectors.path],
-            *["--embeddings", embeddings.path, "--out", classes.path],
-            *settings(semantics=semantics),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "assign",
+        "--modality", modality,
+        "--prepared", prepared.path,
+        "--features", vectors.path,
+        "--embeddings", embeddings.path,
+        "--out", classes.path,
+        semantics=semantics,
+    )  # fmt: skip

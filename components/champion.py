@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -60,14 +60,12 @@ def champion(
         new_apg: Section apg.
         new_fusion: Section fusion.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "champion"],
-        args=[
-            *["--settings-of", settings_of, "--changes", changes, "--out", reference.path],
-            *settings(features=features, semantics=semantics, semantics__modalities=modalities),
-            *settings(model=model, model__backbone=backbone, training=training, apg=apg, fusion=fusion),
-            *settings(fusion__generator=generator, registry=registry),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "champion",
+        "--settings-of", settings_of,
+        "--changes", changes,
+        "--out", reference.path,
+        features=features, semantics=semantics, semantics__modalities=modalities,
+        model=model, model__backbone=backbone, training=training, apg=apg,
+        fusion=fusion, fusion__generator=generator, registry=registry,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -27,12 +27,10 @@ def check(
         checked: The report in JSON and Markdown. Metadata: passed, and the reason in words.
         summary: The report, a row a check.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "check"],
-        args=[
-            *["--prepared", prepared.path, "--reference", reference.path, "--out", checked.path],
-            *settings(checks=checks),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "check",
+        "--prepared", prepared.path,
+        "--reference", reference.path,
+        "--out", checked.path,
+        checks=checks,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every component says alike: the image, and the options for settings and for Kubeflow."""
+"""What every component says alike: the image, and how its options, settings and Kubeflow's wishes become a command."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from kfp import dsl
 IMAGE = "solid:dev"
 
 
-def settings(**values: Any) -> list[str]:
-    """Options ``--set``, one for each section of settings or, written with two underscores, for a key of a section."""
-    pairs = ((name.replace("__", "."), value) for name, value in values.items())
-    return [part for name, value in pairs for part in ("--set", f"{name}={value}")]
+def step(command: str, *arguments: Any, **settings: Any) -> dsl.ContainerSpec:
+    """A step of ``solid`` as a container.
 
-
-def kubeflow() -> list[Any]:
-    """The option that tells a step what Kubeflow wants back: metadata of artifacts, views for its pages."""
-    return ["--executor-input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    Args:
+        command: sub-command of ``solid``.
+        arguments: its options and their values.
+        settings: each becomes an option ``--set``; the name is a section of settings or, written with two underscores,
+            a key of a section.
+    """
+    pairs = ((name.replace("__", "."), value) for name, value in settings.items())
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["solid", command],
+        args=[
+            *arguments,
+            *(part for name, value in pairs for part in ("--set", f"{name}={value}")),
+            # Tells the step what Kubeflow wants back: metadata of artifacts, views for its pages.
+            *["--executor-input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER],
+        ],
+    )

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow
+from components.common import step
 
 
 @dsl.container_component
@@ -16,8 +16,9 @@ def embed(prepared: dsl.Input[dsl.Dataset], model: dsl.Input[dsl.Model], embeddi
     Returns:
         embeddings: One float32 matrix, id.npy. Metadata: its rows and columns.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "embed"],
-        args=["--prepared", prepared.path, "--model", model.path, "--out", embeddings.path, *kubeflow()],
-    )
+    return step(
+        "embed",
+        "--prepared", prepared.path,
+        "--model", model.path,
+        "--out", embeddings.path,
+    )  # fmt: skip

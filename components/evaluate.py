@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -42,17 +42,17 @@ def evaluate(
         report: The report, with curves, semantic classes, codebook and the map of the semantic space.
         summary: The table of results.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "evaluate"],
-        args=[
-            *["--prepared", prepared.path, "--features", vectors.path, "--embeddings", embeddings.path],
-            *["--model", "{baseline}=@baseline_models/{baseline}", "--model", f"{generator}={item_model.path}"],
-            *["--model", "SOLID {modality}=@models/{modality}", "--out", results.path],
-            *settings(semantics__modalities=modalities, evaluation=evaluation, evaluation__baselines=baselines),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "evaluate",
+        "--prepared", prepared.path,
+        "--features", vectors.path,
+        "--embeddings", embeddings.path,
+        "--model", "{baseline}=@baseline_models/{baseline}",
+        "--model", f"{generator}={item_model.path}",
+        "--model", "SOLID {modality}=@models/{modality}",
+        "--out", results.path,
+        semantics__modalities=modalities, evaluation=evaluation, evaluation__baselines=baselines,
+    )  # fmt: skip
 
 
 @dsl.container_component
@@ -88,14 +88,13 @@ def evaluate_challengers(
         report: The report, with curves, semantic classes, codebook and the map of the semantic space.
         summary: The table of results.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "evaluate"],
-        args=[
-            *["--prepared", prepared.path, "--features", vectors.path, "--embeddings", embeddings.path],
-            *["--model", f"{generator}={item_model.path}", "--model", "SOLID {modality}=@models/{modality}"],
-            *["--out", results.path],
-            *settings(semantics__modalities=modalities, evaluation=evaluation),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "evaluate",
+        "--prepared", prepared.path,
+        "--features", vectors.path,
+        "--embeddings", embeddings.path,
+        "--model", f"{generator}={item_model.path}",
+        "--model", "SOLID {modality}=@models/{modality}",
+        "--out", results.path,
+        semantics__modalities=modalities, evaluation=evaluation,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -24,12 +24,10 @@ def features(
     Returns:
         vectors: One float32 matrix a modality. Metadata: rows and columns of each.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "features"],
-        args=[
-            *["--raw", raw.path, "--prepared", prepared.path, "--out", vectors.path],
-            *settings(features=features, semantics__modalities=modalities),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "features",
+        "--raw", raw.path,
+        "--prepared", prepared.path,
+        "--out", vectors.path,
+        features=features, semantics__modalities=modalities,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -16,8 +16,8 @@ def ingest(data: dict, version: str, raw: dsl.Output[dsl.Dataset]):
     Returns:
         raw: The raw files, unchanged, and manifest.json. Metadata: format, source and digest.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "ingest"],
-        args=["--out", raw.path, *settings(data=data), *kubeflow()],
-    )
+    return step(
+        "ingest",
+        "--out", raw.path,
+        data=data,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -17,8 +17,9 @@ def prepare(raw: dsl.Input[dsl.Dataset], prepare: dict, prepared: dsl.Output[dsl
         prepared: Users, items, interactions, candidates, and stats.json with all that was dropped and why. Metadata:
             users, items, interactions, density.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "prepare"],
-        args=["--raw", raw.path, "--out", prepared.path, *settings(prepare=prepare), *kubeflow()],
-    )
+    return step(
+        "prepare",
+        "--raw", raw.path,
+        "--out", prepared.path,
+        prepare=prepare,
+    )  # fmt: skip

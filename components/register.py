@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -34,17 +34,15 @@ def register(
     Returns:
         registration: registration.json. Metadata: name, version, champion and the reason in words.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "register"],
-        args=[
-            *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
-            *["--evaluation", results.path, "--out", registration.path],
-            *settings(features=features, semantics=semantics, semantics__modalities=modalities, training=training),
-            *settings(evaluation=evaluation, registry=registry),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "register",
+        "--prepared", prepared.path,
+        "--model", "{modality}=@models/{modality}",
+        "--evaluation", results.path,
+        "--out", registration.path,
+        features=features, semantics=semantics, semantics__modalities=modalities, training=training,
+        evaluation=evaluation, registry=registry,
+    )  # fmt: skip
 
 
 @dsl.container_component
@@ -76,14 +74,13 @@ def register_challenger(
         registration: registration.json. Metadata: name, version, champion and the reason in words.
         report: What became of the champion and why, both models' figures, the data checks.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "register"],
-        args=[
-            *["--prepared", prepared.path, "--model", "{modality}=@models/{modality}"],
-            *["--evaluation", results.path, "--checks", checked.path, "--out", registration.path],
-            *["--params", f"{reference.path}/params.yaml"],
-            *settings(semantics__modalities=modalities, evaluation=evaluation, registry=registry),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "register",
+        "--prepared", prepared.path,
+        "--model", "{modality}=@models/{modality}",
+        "--evaluation", results.path,
+        "--checks", checked.path,
+        "--out", registration.path,
+        "--params", f"{reference.path}/params.yaml",
+        semantics__modalities=modalities, evaluation=evaluation, registry=registry,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.common import IMAGE, kubeflow, settings
+from components.common import step
 
 
 @dsl.container_component
@@ -31,15 +31,13 @@ def train_baseline(
         trained: Weights (safetensors), configuration and history. Metadata: head, backbone, best epoch and its UAUC on
             the validation candidates.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "train"],
-        args=[
-            *["--head", head, "--prepared", prepared.path, "--out", trained.path],
-            *settings(model=model, model__backbone=backbone, training=training, finetune=finetune, apg=apg),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "train",
+        "--head", head,
+        "--prepared", prepared.path,
+        "--out", trained.path,
+        model=model, model__backbone=backbone, training=training, finetune=finetune, apg=apg,
+    )  # fmt: skip
 
 
 @dsl.container_component
@@ -66,15 +64,13 @@ def train_item(
         trained: Weights (safetensors), configuration and history. Metadata: head, backbone, best epoch and its UAUC on
             the validation candidates.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "train"],
-        args=[
-            *["--head", head, "--prepared", prepared.path, "--out", trained.path],
-            *settings(model=model, model__backbone=backbone, training=training, apg=apg),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "train",
+        "--head", head,
+        "--prepared", prepared.path,
+        "--out", trained.path,
+        model=model, model__backbone=backbone, training=training, apg=apg,
+    )  # fmt: skip
 
 
 @dsl.container_component
@@ -103,16 +99,15 @@ def train_semantic(
         trained: Weights (safetensors), configuration and history. Metadata: modality, classes, best epoch and its UAUC
             on the validation candidates.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "train"],
-        args=[
-            *["--head", head, "--ids", "semantic", "--prepared", prepared.path],
-            *["--semantics", semantics.path, "--out", trained.path],
-            *settings(model=model, model__backbone=backbone, training=training, apg=apg),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "train",
+        "--head", head,
+        "--ids", "semantic",
+        "--prepared", prepared.path,
+        "--semantics", semantics.path,
+        "--out", trained.path,
+        model=model, model__backbone=backbone, training=training, apg=apg,
+    )  # fmt: skip
 
 
 @dsl.container_component
@@ -145,14 +140,13 @@ def train_solid(
         trained: Weights (safetensors), configuration and history. Metadata: modality, classes, best epoch and its UAUC
             on the validation candidates.
     """
-    return dsl.ContainerSpec(
-        image=IMAGE,
-        command=["solid", "train"],
-        args=[
-            *["--head", "solid", "--prepared", prepared.path, "--semantics", semantics.path],
-            *["--semantic-model", semantic_model.path, "--out", trained.path],
-            *settings(model=model, model__backbone=backbone, training=training, apg=apg),
-            *settings(fusion=fusion, fusion__generator=generator),
-            *kubeflow(),
-        ],
-    )
+    return step(
+        "train",
+        "--head", "solid",
+        "--prepared", prepared.path,
+        "--semantics", semantics.path,
+        "--semantic-model", semantic_model.path,
+        "--out", trained.path,
+        model=model, model__backbone=backbone, training=training, apg=apg,
+        fusion=fusion, fusion__generator=generator,
+    )  # fmt: skip

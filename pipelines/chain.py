@@ -3,12 +3,11 @@
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
-from components.assign import assign
-from components.embed import embed
 from components.evaluate import evaluate
 from components.register import register
-from components.train import train_baseline, train_item, train_semantic, train_solid
+from components.train import train_baseline
 from pipelines.deployment import Deployment
+from pipelines.models import train_models
 
 
 def chain(deployment: Deployment) -> GraphComponent:
@@ -58,35 +57,22 @@ def chain(deployment: Deployment) -> GraphComponent:
         with dsl.ParallelFor(baselines, name="baselines") as head:
             baseline = train_baseline(head=head, finetune=finetune, **learning)
             deployment.place(baseline, "baseline")
-        item = deployment.place(train_item(head=generator, **learning), "item")
-        embeddings = deployment.place(embed(prepared=prepared, model=item.outputs["trained"]), "embed")
-        with dsl.ParallelFor(modalities, name="modalities") as modality:
-            assigned = assign(
-                prepared=prepared,
-                vectors=vectors,
-                embeddings=embeddings.outputs["embeddings"],
-                modality=modality,
-                semantics=semantics,
-            )
-            deployment.place(assigned, "assign")
-            classes = assigned.outputs["classes"]
-            semantic = train_semantic(semantics=classes, head=generator, **learning)
-            deployment.place(semantic, "semantic")
-            solid = train_solid(
-                semantics=classes,
-                semantic_model=semantic.outputs["trained"],
-                generator=generator,
-                fusion=fusion,
-                **learning,
-            )
-            deployment.place(solid, "solid")
+        item_model, embeddings, solid = train_models(
+            deployment,
+            vectors=vectors,
+            generator=generator,
+            modalities=modalities,
+            semantics=semantics,
+            fusion=fusion,
+            **learning,
+        )
         evaluated = evaluate(
             prepared=prepared,
             vectors=vectors,
-            embeddings=embeddings.outputs["embeddings"],
+            embeddings=embeddings,
             baseline_models=dsl.Collected(baseline.outputs["trained"]),
-            item_model=item.outputs["trained"],
-            models=dsl.Collected(solid.outputs["trained"]),
+            item_model=item_model,
+            models=dsl.Collected(solid),
             baselines=baselines,
             generator=generator,
             modalities=modalities,
@@ -96,7 +82,7 @@ def chain(deployment: Deployment) -> GraphComponent:
         register_if(
             registering=registering,
             prepared=prepared,
-            models=dsl.Collected(solid.outputs["trained"]),
+            models=dsl.Collected(solid),
             results=evaluated.outputs["results"],
             modalities=modalities,
             features=features,

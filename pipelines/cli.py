@@ -59,31 +59,47 @@ def parameter_options(command: F) -> F:
 
 @main.command("compile")
 @click.argument("name", type=NAMES)
-@click.option(
-    "--image", envvar="SOLID_IMAGE", required=True, help="Image of every step, by digest.  [env: SOLID_IMAGE]"
-)
+@click.option("--image", envvar="SOLID_IMAGE", help="Image of every step, by digest.  [env: SOLID_IMAGE]")
 @click.option("--allow-tag", is_flag=True, help="Take an image named by a tag, too.")
 @click.option(
     "--accelerator", metavar="RESOURCE", help="Resource that training asks for one of, such as nvidia.com/gpu."
 )
+@click.option("--deployment", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="SOLID_DEPLOYMENT",
+              help="YAML file that says how steps run on the cluster, see above.  [env: SOLID_DEPLOYMENT]")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: NAME.yaml]")
 @click.option("--manifests", is_flag=True, help="Write Pipeline and PipelineVersion resources, for GitOps.")
 @click.option("--namespace", help="Namespace of these resources.")
 @click.option("--version-name", help="Name of the version in these resources.  [default: the pipeline's]")
 @parameter_options
 def compile_(
-    name: str, image: str, allow_tag: bool, accelerator: str | None, out: Path | None, manifests: bool,
-    namespace: str | None, version_name: str | None, **settings: Any,
+    name: str, image: str | None, allow_tag: bool, accelerator: str | None, deployment: Path | None, out: Path | None,
+    manifests: bool, namespace: str | None, version_name: str | None, **settings: Any,
 ) -> None:  # fmt: skip
-    """Write the pipeline NAME as the YAML that Kubeflow takes."""
+    """Write the pipeline NAME as the YAML that Kubeflow takes.
+
+    A deployment file fits it to a cluster. What it leaves out keeps its default; --image and --accelerator count more
+    than the file:
+
+    \b
+      image: registry.example/solid@sha256:...
+      image_pull_secrets: [registry]
+      accelerator: nvidia.com/gpu
+      labels: {team: recommendations}
+      sizes:                                      # by stage of the chain, as in dvc.yaml
+        features: {memory_limit: 32Gi, hours: 12}
+        solid: {tolerations: [{key: nvidia.com/gpu, operator: Exists}]}
+
+    docs/deployment.yaml is such a file with every key explained. Runs on this machine have no use for one.
+    """  # noqa: D301  the backspace tells click to keep the lines
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
     from pipelines import catalogue
-    from pipelines.deployment import Deployment
+    from pipelines.deployment import load_deployment
 
+    how = load_deployment(deployment, image=image, accelerator=accelerator)
     if not allow_tag:
-        catalogue.check_pinned(image)
-    pipeline = catalogue.PIPELINES[name](Deployment(image, accelerator))
+        catalogue.check_pinned(how.image)
+    pipeline = catalogue.PIPELINES[name](how)
     values = catalogue.arguments(pipeline, *_parameters(**settings))
     manifest = KubernetesManifestOptions(
         pipeline_name=name,
@@ -93,7 +109,7 @@ def compile_(
     )
     out = out or Path(f"{name}.yaml")
     catalogue.write_yaml(pipeline, values, out, manifest if manifests else None)
-    click.echo(f"{out}: pipeline {name} with image {image}")
+    click.echo(f"{out}: pipeline {name} with image {how.image}")
 
 
 @main.command()
@@ -114,7 +130,7 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
     nothing is registered.
     """
     from pipelines import catalogue
-    from pipelines.deployment import Deployment
+    from pipelines.deployment import load_deployment
     from pipelines.local import run as run_locally
     from pipelines.results import tell
 
@@ -135,7 +151,7 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
         say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
         os.environ["SOLID_TRACKING"] = "off"
         given.setdefault("registering", False)
-    pipeline = catalogue.PIPELINES[name](Deployment(image))
+    pipeline = catalogue.PIPELINES[name](load_deployment(image=image))
     mount = source if "://" not in source else None
     arguments = catalogue.arguments(pipeline, values, given)
     made = run_locally(pipeline, arguments, out, containers=containers, source=mount, store=root)

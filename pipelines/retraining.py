@@ -3,17 +3,15 @@
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
-from components.assign import assign
 from components.champion import champion
 from components.check import check
-from components.embed import embed
 from components.evaluate import evaluate_challengers
 from components.features import features as features_step
 from components.ingest import ingest
 from components.prepare import prepare as prepare_step
 from components.register import register_challenger
-from components.train import train_item, train_semantic, train_solid
 from pipelines.deployment import Deployment
+from pipelines.models import train_models
 from pipelines.parameters import DEFAULTS
 
 
@@ -155,34 +153,21 @@ def succession(deployment: Deployment) -> GraphComponent:
             registry: Section registry of the settings.
         """
         learning = {"prepared": prepared, "backbone": backbone, "model": model, "training": training, "apg": apg}
-        item = deployment.place(train_item(head=generator, **learning), "item")
-        embeddings = deployment.place(embed(prepared=prepared, model=item.outputs["trained"]), "embed")
-        with dsl.ParallelFor(modalities, name="modalities") as modality:
-            assigned = assign(
-                prepared=prepared,
-                vectors=vectors,
-                embeddings=embeddings.outputs["embeddings"],
-                modality=modality,
-                semantics=semantics,
-            )
-            deployment.place(assigned, "assign")
-            classes = assigned.outputs["classes"]
-            semantic = train_semantic(semantics=classes, head=generator, **learning)
-            deployment.place(semantic, "semantic")
-            solid = train_solid(
-                semantics=classes,
-                semantic_model=semantic.outputs["trained"],
-                generator=generator,
-                fusion=fusion,
-                **learning,
-            )
-            deployment.place(solid, "solid")
+        item_model, embeddings, solid = train_models(
+            deployment,
+            vectors=vectors,
+            generator=generator,
+            modalities=modalities,
+            semantics=semantics,
+            fusion=fusion,
+            **learning,
+        )
         evaluated = evaluate_challengers(
             prepared=prepared,
             vectors=vectors,
-            embeddings=embeddings.outputs["embeddings"],
-            item_model=item.outputs["trained"],
-            models=dsl.Collected(solid.outputs["trained"]),
+            embeddings=embeddings,
+            item_model=item_model,
+            models=dsl.Collected(solid),
             generator=generator,
             modalities=modalities,
             evaluation=evaluation,
@@ -190,7 +175,7 @@ def succession(deployment: Deployment) -> GraphComponent:
         deployment.place(evaluated, "evaluate")
         registered = register_challenger(
             prepared=prepared,
-            models=dsl.Collected(solid.outputs["trained"]),
+            models=dsl.Collected(solid),
             results=evaluated.outputs["results"],
             reference=reference,
             checked=checked,

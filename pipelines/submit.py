@@ -68,7 +68,8 @@ def submit(
     finally:  # an interrupted watch still says what it watched
         if out:
             write_json(out, record)
-    click.echo(f"\n{table(record['steps'])}\n")
+        ended = any(step["state"] in _ENDED for step in record["steps"])
+        click.echo(f"\n{table(record['steps']) if ended else 'No step had ended when it was last seen.'}\n")
     if record["state"] != "SUCCEEDED":
         raise SolidError(f"the run ended as {record['state']}{_why(seen)}; see {link}")
     click.echo(f"The run succeeded: {link}")

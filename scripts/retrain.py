@@ -1,7 +1,7 @@
 """Retrain on Kubeflow: bring the data of this commit where the cluster can read it, compile, submit, wait.
 
 Runs anywhere with a checkout, a DVC remote with the data, and these variables: KFP_ENDPOINT and KFP_EXISTING_TOKEN for
-Kubeflow, the usual AWS ones for the object store.
+Kubeflow, the usual AWS ones for the object store; SOLID_DEPLOYMENT names a deployment file, if the cluster needs one.
 """
 
 from __future__ import annotations

@@ -289,7 +289,7 @@ def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str,
 def compare(
     grids: tuple[Path, ...], work: Path, out: Path, jobs: int | None, data_root: Path, overrides: tuple[str, ...]
 ) -> None:
-    r"""Train and compare the models of GRIDS over seeds, and write a table of each.
+    """Train and compare the models of GRIDS over seeds, and write a table of each.
 
     A grid is a YAML file with all that its table depends on; params.yaml is not read:
 
@@ -310,7 +310,7 @@ def compare(
     What is done is kept in --work and shared between models and grids. Ctrl-C stops; the same command goes on, in the
     middle of a training, too. A job that fails stops only what depends on it. Nothing is tracked in MLflow unless
     SOLID_TRACKING=on.
-    """
+    """  # noqa: D301  the backspace tells click to keep the lines
     import os
 
     from solid.compare.command import compare as run

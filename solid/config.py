@@ -228,17 +228,31 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
     place = path or Path("params.yaml")
     values: dict[str, Any] = {}
     if place.is_file():
-        try:
-            values = yaml.safe_load(place.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{place}: not valid YAML: {error}") from None
-        if not isinstance(values, dict):
-            raise SettingsError(f"{place}: expected sections such as 'training:', found {type(values).__name__}")
+        values = read_mapping(place, "sections such as 'training:'")
     elif path is not None:
         raise SettingsError(f"{path}: no such settings file")
     # A section whose keys are all left out, or commented out, is None to YAML.
     values = {section: {} if keys is None else keys for section, keys in values.items()}
     return validated(with_overrides(values, overrides))
+
+
+def read_mapping(path: Path, expected: str) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; an empty one holds an empty mapping.
+
+    Args:
+        path: of the file.
+        expected: what a reader should put into it, for the message.
+
+    Raises:
+        SettingsError: it is not YAML, or something else than a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected {expected}, found {type(values).__name__}")
+    return values
 
 
 def with_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -275,22 +289,41 @@ def validated(values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("settings do not fit:" + "".join(f"\n  {fault}" for fault in _faults(error))) from None
+        # Below section and key, the place counts the entries of a list, or tells the alternatives of a union apart.
+        found = faults(error, Settings, depth=2)
+        raise SettingsError("settings do not fit:" + "".join(f"\n  {fault}" for fault in found)) from None
 
 
-def _faults(error: ValidationError) -> list[str]:
-    """One line for each value that does not fit: its key, what is expected, what was given."""
+def faults(error: ValidationError, root: type[BaseModel], depth: int | None = None) -> list[str]:
+    """One line for each value that does not fit: its key, what is expected, what was given.
+
+    Args:
+        error: what pydantic found.
+        root: the model that was to be made.
+        depth: how many parts of a value's place make its key; None: all.
+    """
     expected: dict[tuple[str, str], list[str]] = {}
     for fault in error.errors():
-        # Below section and key, the place counts the entries of a list, or tells the alternatives of a union apart.
-        key, kind, message = ".".join(map(str, fault["loc"][:2])), fault["type"], fault["msg"]
+        key, kind, message = ".".join(map(str, fault["loc"][:depth])), fault["type"], fault["msg"]
         given = f" (given {fault['input']!r})"
         if kind == "extra_forbidden":
-            section: Any = Settings.model_fields[str(fault["loc"][0])].annotation if len(fault["loc"]) > 1 else Settings
-            message, given = f"unknown key; known here: {', '.join(section.model_fields)}", ""
+            message, given = f"unknown key; known here: {', '.join(_keys(root, fault['loc'][:-1]))}", ""
+        elif kind == "missing":
+            message, given = "is missing", ""
         elif kind == "model_type":
             message = "expected a section, with its keys indented below it"
-        elif kind == "value_error":  # from a validator above
+        elif kind == "value_error":  # from a validator of the model
             message, given = str(fault["ctx"]["error"]), ""
         expected.setdefault((key, given), []).append(message)
     return [f"{key}: {'; or '.join(messages)}{given}" for (key, given), messages in expected.items()]
+
+
+def _keys(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section at this place below a model; entries of a list or a mapping are sections alike."""
+    section: Any = root
+    for part in place:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            section = section.model_fields[str(part)].annotation
+        else:
+            section = next(entry for entry in get_args(section) if entry not in (str, ...))
+    return list(section.model_fields)

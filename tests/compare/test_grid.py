@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from solid.cli import main
 from solid.compare.grid import read_table
 from solid.compare.jobs import Cell, Job, Plan
 from solid.errors import SettingsError
@@ -49,6 +51,15 @@ def steps(jobs: dict[str, Job]) -> dict[str, int]:
     for job in jobs.values():
         counted[job.step] = counted.get(job.step, 0) + 1
     return counted
+
+
+def test_the_help_shows_a_grid_that_can_be_copied(tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["compare", "--help"]).output
+    (tmp_path / "grid.yaml").write_text(said.partition("read:\n")[2].partition("What is done is kept")[0])
+    assert [row.name for row in read_table(tmp_path / "grid.yaml").rows] == [
+        "static", "static with classes", "SOLID", "SOLID as published",
+        "lambda, alignment 1", "lambda, alignment 0.1", "lambda, alignment 0.01",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

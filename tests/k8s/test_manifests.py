@@ -151,7 +151,7 @@ def test_the_cloud_overlay_brings_neither_a_store_nor_a_database() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_steps_find_the_variables_and_secrets_that_the_pipelines_name(overlay: str) -> None:
     deployment = pytest.importorskip("pipelines.deployment", reason="no pipelines here")
-    names = deployment.Deployment("solid@sha256:0")
+    names = deployment.Deployment(image="solid@sha256:0")
     variables = find(render(overlay), "ConfigMap", names.config)
     assert key(variables)[1] == "kubeflow"
     assert set(variables["data"]) <= set(deployment.CONFIG)

@@ -20,7 +20,7 @@ from solid.data.sample import write_sample
 
 @pytest.fixture(scope="session")
 def pipeline() -> GraphComponent:
-    return training(Deployment(IMAGE))
+    return training(Deployment(image=IMAGE))
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import click
 import pytest
 import yaml
-from by_hand import ROOT
+from by_hand import IMAGE, ROOT
 
+from pipelines.deployment import Deployment
 from pipelines.parameters import DEFAULTS, parameters
+from pipelines.retraining import retraining as retraining_pipeline
+from solid.champion import MAKES_THE_MODEL
 from solid.cli import main
 from solid.config import Settings, load_settings
 
@@ -26,6 +29,15 @@ SINGLE = {
 }
 # What DVC watches along with a section though the command does not use it.
 UNUSED = {"register": {"evaluation.baselines"}}
+# Of the steps that pipelines run, options that no component passes, and why.
+NOT_PASSED = {"params": "settings come as parameters, which the UI shows and the cache compares; a file is neither"}
+# Commands that are no step of a pipeline, and why.
+NO_STEPS = {
+    "sample": "makes data to try the chain with, before there is any",
+    "compare": "an experiment over many settings, with a schedule of its own",
+    "export": "for other people's tools",
+    "recommend": "asks a registered model",
+}
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
@@ -38,12 +50,14 @@ class Stage:
         options: option -> value; a folder is the stage that makes it, a setting its name.
         settings: names of the settings that the stage depends on.
         each: the setting over which the stage fans out.
+        taken_over: sections and settings that the stage gets from the champion, not from the pipeline's parameters.
     """
 
     command: str
     options: dict[str, Any]
     settings: set[str]
     each: str | None
+    taken_over: set[str] = field(default_factory=set, compare=False)
 
 
 def parse(command_name: str, arguments: list[str]) -> dict[str, Any]:
@@ -97,26 +111,48 @@ def of_dvc(name: str, graph: dict[str, Any]) -> Stage:
 # Kubeflow
 
 
+def of_parameter(name: str) -> set[str]:
+    """The settings that a parameter of this name holds: those of a section but for single ones, or the single one."""
+    return keys(name) if "." in name else keys(name) - set(SINGLE.values())
+
+
+class Parameter(NamedTuple):
+    """What a parameter of a graph stands for.
+
+    Attributes:
+        name: of a section, of a single setting, or its own where it is neither.
+        maker: the stage that puts it out; None: it is given to the pipeline.
+    """
+
+    name: str
+    maker: str | None
+
+
 class Kubeflow:
-    """Stages of a compiled pipeline, found by walking through its graph and those nested in it."""
+    """Stages of a compiled pipeline, found by walking through its graph and those nested in it.
+
+    Attributes:
+        stages: by name.
+        passed: sub-command of solid -> options that one of its stages passes.
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.components = spec["components"]
         self.executors = spec["deploymentSpec"]["executors"]
         parameters = spec["root"]["inputDefinitions"]["parameters"]
-        scope = {name: SINGLE.get(name.replace("backbones", "backbone"), name) for name in parameters}
+        scope = {name: Parameter(SINGLE.get(name.replace("backbones", "backbone"), name), None) for name in parameters}
+        self.passed: dict[str, set[str]] = {}
         self.stages = dict(self.walk(spec["root"]["dag"], scope, {}, None))
 
     def walk(
-        self, dag: dict[str, Any], parameters: dict[str, str], artifacts: dict[str, str], each: str | None
+        self, dag: dict[str, Any], parameters: dict[str, Parameter], artifacts: dict[str, str], each: str | None
     ) -> Iterator[tuple[str, Stage]]:
         """Stages below a graph whose parameters are these settings and whose artifacts come from these stages."""
         for task in dag["tasks"].values():
             inputs = task.get("inputs", {})
             made_by = {name: self.maker(source, dag, artifacts) for name, source in inputs.get("artifacts", {}).items()}
             given = {
-                name: parameters[source["componentInputParameter"]]
-                for name, source in inputs.get("parameters", {}).items()
+                name: self.parameter(source, dag, parameters) for name, source in inputs.get("parameters", {}).items()
             }
             component = self.components[task["componentRef"]["name"]]
             loop = task.get("parameterIterator")
@@ -124,11 +160,18 @@ class Kubeflow:
             if loop and over:
                 given[loop["itemInput"]] = over
             if "dag" in component:
-                inner = over if over and over != "model.backbone" else each
+                inner = over.name if over and over.name != "model.backbone" else each
                 yield from self.walk(component["dag"], given, made_by, inner)
             else:
                 container = self.executors[component["executorLabel"]]["container"]
                 yield task["taskInfo"]["name"], self.stage(container, given, made_by, each)
+
+    def parameter(self, source: dict[str, Any], dag: dict[str, Any], parameters: dict[str, Parameter]) -> Parameter:
+        if "componentInputParameter" in source:
+            return parameters[source["componentInputParameter"]]
+        output = source["taskOutputParameter"]
+        name = output["outputParameterKey"].removeprefix("new_")
+        return Parameter(SINGLE.get(name, name), dag["tasks"][output["producerTask"]]["taskInfo"]["name"])
 
     def maker(self, source: dict[str, Any], dag: dict[str, Any], artifacts: dict[str, str]) -> str:
         if "componentInputArtifact" in source:
@@ -142,41 +185,67 @@ class Kubeflow:
         return str(component["dag"]["tasks"][selector["producerSubtask"]]["taskInfo"]["name"])
 
     def stage(
-        self, container: dict[str, Any], given: dict[str, str], made_by: dict[str, str], each: str | None
+        self, container: dict[str, Any], given: dict[str, Parameter], made_by: dict[str, str], each: str | None
     ) -> Stage:
         program, command = container["command"]
         assert program == "solid"
 
+        taken_over: set[str] = set()
+
         def translate(value: str) -> str:
-            if found := re.fullmatch(r"\{\{\$\.inputs\.artifacts\['(\w+)'\]\.path\}\}", value):
-                return made_by[found[1]]
+            if found := re.fullmatch(r"\{\{\$\.inputs\.artifacts\['(\w+)'\]\.path\}\}(.*)", value):
+                return made_by[found[1]] + found[2]
             if found := re.fullmatch(r"@(\w+)/\{\w+\}", value):
                 return made_by[found[1]]
             found = re.fullmatch(r"\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}", value)
-            return given[found[1]] if found else value
+            if found is None:
+                return value
+            parameter = given[found[1]]
+            if parameter.maker:
+                assert parameter.maker == "champion"
+                taken_over.add(parameter.name)
+            return parameter.name
 
         options = parse(command, container["args"])
+        self.passed.setdefault(command, set()).update(option for option, value in options.items() if value)
         assert re.fullmatch(r"\{\{\$\.outputs\.artifacts\['\w+'\]\.path\}\}", options.pop("out"))
         assert options.pop("executor_input") == "{{$}}"
         settings: set[str] = set()
         for override in options.pop("overrides", []):
             name, _, value = override.partition("=")
             assert translate(value) == name, f"setting {name} gets parameter {translate(value)}"
-            settings |= keys(name) - set() if "." in name else keys(name) - set(SINGLE.values())
+            settings |= of_parameter(name)
         if "models" in options:
             pairs = [model.rpartition("=") for model in options["models"]]
-            names = [re.sub(r"\{\{.*\['(\w+)'\]\}\}", lambda m: given[m[1]], model) for model, _, _ in pairs]
+            names = [re.sub(r"\{\{.*\['(\w+)'\]\}\}", lambda m: given[m[1]].name, model) for model, _, _ in pairs]
             folders = [translate(folder) for _, _, folder in pairs]
             options["models"] = [(re.sub(r"[{}]", "", n), folder) for n, folder in zip(names, folders, strict=True)]
         translated = {
             option: value if option == "models" else translate(value) for option, value in options.items() if value
         }
-        return Stage(command, translated, settings, each)
+        return Stage(command, translated, settings, each, taken_over)
 
 
 @pytest.fixture(scope="module")
-def kubeflow(spec: dict[str, Any]) -> dict[str, Stage]:
-    return Kubeflow(spec).stages
+def training(spec: dict[str, Any]) -> Kubeflow:
+    return Kubeflow(spec)
+
+
+@pytest.fixture(scope="module")
+def kubeflow(training: Kubeflow) -> dict[str, Stage]:
+    return training.stages
+
+
+@pytest.fixture(scope="module")
+def retraining_spec() -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    return dict(MessageToDict(retraining_pipeline(Deployment(image=IMAGE)).pipeline_spec))
+
+
+@pytest.fixture(scope="module")
+def retraining(retraining_spec: dict[str, Any]) -> Kubeflow:
+    return Kubeflow(retraining_spec)
 
 
 def test_dvc_and_kubeflow_have_the_same_stages(kubeflow: dict[str, Stage]) -> None:
@@ -200,11 +269,63 @@ def test_the_defaults_of_a_pipeline_are_those_of_params_yaml() -> None:
     assert parameters(load_settings(ROOT / "params.yaml")) == DEFAULTS
 
 
-def test_every_setting_is_a_parameter(spec: dict[str, Any]) -> None:
-    known = spec["root"]["inputDefinitions"]["parameters"]
-    for section, values in Settings().model_dump(exclude={"checks"}).items():  # checks: of retraining alone
+def succession(chain: dict[str, Stage]) -> dict[str, Stage]:
+    """The stages that retraining must have, in terms of those of the chain."""
+    evaluate, register = chain["evaluate"], chain["register"]
+    made_with = {key for section in MAKES_THE_MODEL for key in keys(section)}
+    return {
+        **{name: stage for name, stage in chain.items() if name not in ("baseline", "evaluate", "register")},
+        "champion": Stage(
+            "champion", {"settings_of": "settings_of", "changes": "changes"}, made_with | keys("registry"), None
+        ),
+        "check": Stage("check", {"prepared": "prepare", "reference": "champion"}, keys("checks"), None),
+        # No baselines: challengers are measured against the champion, by register.
+        "evaluate": replace(
+            evaluate,
+            options=evaluate.options
+            | {"models": [pair for pair in evaluate.options["models"] if "baseline" not in pair]},
+            settings=evaluate.settings - {"evaluation.baselines"},
+        ),
+        # What made the challengers goes along with the version; champion has written it down.
+        "register": replace(
+            register,
+            options=register.options | {"checks": "check", "params": "champion/params.yaml"},
+            settings=of_parameter("evaluation") | keys("registry") | {"semantics.modalities"},
+        ),
+    }
+
+
+def test_retraining_has_the_stages_of_the_chain_and_its_own(retraining: Kubeflow, kubeflow: dict[str, Stage]) -> None:
+    assert set(retraining.stages) == set(STAGES) - {"baseline"} | {"champion", "check"}
+    for name, expected in succession(kubeflow).items():
+        assert retraining.stages[name] == expected, name
+
+
+def test_retraining_trains_with_what_the_champion_was_made_with(retraining: Kubeflow) -> None:
+    for name, stage in retraining.stages.items():
+        used = stage.settings | {value for value in stage.options.values() if value in SINGLE.values()}
+        expected = {key for key in used if key.partition(".")[0] in MAKES_THE_MODEL and name != "champion"}
+        assert {key for parameter in stage.taken_over for key in of_parameter(parameter)} == expected, name
+
+
+def test_every_option_of_a_step_is_passed_by_a_component(training: Kubeflow, retraining: Kubeflow) -> None:
+    assert set(main.commands) == training.passed.keys() | retraining.passed.keys() | set(NO_STEPS)
+    for name, command in main.commands.items():
+        passed = training.passed.get(name, set()) | retraining.passed.get(name, set())
+        if name not in NO_STEPS:
+            assert {str(option.name) for option in command.params} - passed <= set(NOT_PASSED), name
+
+
+@pytest.mark.parametrize(
+    ("of", "without"),
+    [("spec", {"checks"}), ("retraining_spec", {"finetune", "evaluation.baselines"})],  # there are no baselines
+)
+def test_every_setting_is_a_parameter(of: str, without: set[str], request: pytest.FixtureRequest) -> None:
+    known = request.getfixturevalue(of)["root"]["inputDefinitions"]["parameters"]
+    for section, values in Settings().model_dump(exclude=without).items():
         assert section in known
         for key in values:
             single = next((name for name, setting in SINGLE.items() if setting == f"{section}.{key}"), None)
             assert (key in known[section]["defaultValue"]) == (single is None), f"{section}.{key}"
-            assert single is None or {single, f"{single}s"} & set(known)
+            if single and f"{section}.{key}" not in without:
+                assert {single, f"{single}s"} & set(known)

@@ -109,8 +109,25 @@ def test_a_run_that_takes_too_long_fails_the_command(stub: KfpStub, package: Pat
     stub.looks = [("RUNNING", {"prepare": "RUNNING"})]
     code, said = submitted(package, "--timeout", 1e-5, "--out", tmp_path / "run.json")
     assert code == 1
-    assert "Error: the run has not ended within 1e-05 hours; it goes on: http" in said
+    table, _, message = said.partition("\nError: ")
+    assert table.endswith("\nNo step had ended when it was last seen.\n")
+    assert message.startswith("the run has not ended within 1e-05 hours; it goes on: http")
+    assert "| prepare" not in said
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("later", "error"), [([], "the run has not ended within 1e-05 hours; it goes on: http"), ([403], "403 the server")]
+)
+def test_a_watch_that_is_given_up_still_prints_the_steps(
+    stub: KfpStub, package: Path, later: list[int], error: str
+) -> None:
+    stub.looks = [("RUNNING", {"prepare": "SUCCEEDED", "train": "RUNNING"}), *later]
+    code, said = submitted(package, "--timeout", 1e-5 if not later else 1)
+    assert code == 1
+    table, _, message = said.partition("\nError: ")
+    assert table.endswith("| prepare | succeeded  |  0:00:59 |\n| train   | running    |          |\n")
+    assert error in message
 
 
 def test_a_server_that_restarts_is_waited_for(stub: KfpStub, package: Path) -> None:

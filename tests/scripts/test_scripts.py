@@ -243,8 +243,11 @@ def test_a_retraining_is_submitted_with_the_data_of_the_commit(checkout: Path, s
     image = f"registry.example/solid@sha256:{'0' * 64}"
     common = ["--image", image, "--data", "s3://solid/retrain", "--out", tmp_path / "run.json"]
     version = yaml.safe_load((checkout / "data.dvc").read_text())["outs"][0]["md5"]
+    (checkout / "cluster.yaml").write_text("labels: {team: shop}")
     with serve(KfpStub()) as stub:
-        environment = {"KFP_ENDPOINT": stub.endpoint, "KFP_EXISTING_TOKEN": TOKEN}
+        environment = {
+            "KFP_ENDPOINT": stub.endpoint, "KFP_EXISTING_TOKEN": TOKEN, "SOLID_DEPLOYMENT": "cluster.yaml",
+        }  # fmt: skip
         done = call("retrain.py", *common, "--before", "HEAD~1", root=checkout, **environment)
         assert done.returncode == 0, done.stderr
         again = call("retrain.py", *common, "--changes", "{training: {seed: 5}}", root=checkout, **environment)
@@ -265,10 +268,12 @@ def test_a_retraining_is_submitted_with_the_data_of_the_commit(checkout: Path, s
         "changes": {},
     }
     assert (second["settings_of"], second["changes"]) == ("champion", {"training": {"seed": 5}})
-    compiled = yaml.safe_load((checkout / "work" / "retraining.yaml").read_text().split("\n---\n")[0])
+    compiled, platform = yaml.safe_load_all((checkout / "work" / "retraining.yaml").read_text())
     assert compiled["root"]["inputDefinitions"]["parameters"]["training"]["defaultValue"]["seed"] == 2
     images = {entry["container"]["image"] for entry in compiled["deploymentSpec"]["executors"].values()}
     assert images == {image}
+    for pod in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        assert pod["podMetadata"] == {"labels": {"team": "shop"}}
 
 
 @pytest.mark.slow
