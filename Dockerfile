@@ -22,12 +22,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 # An environment without pip, filled by the pip of the base image: nothing that installs or builds goes into the image.
 RUN python3 -m venv --without-pip /opt/solid
 COPY --from=requirements /build/requirements.txt /build/requirements.lock /build/
-# Of what is installed, headers, static libraries and the packages' own tests are for building against, not for running.
+# Of what is installed, headers, static libraries and setuptools, with which PyTorch builds extensions, are for building,
+# and the packages' own tests for testing.
 RUN python3 -m pip --python /opt/solid/bin/python install --quiet -c /build/requirements.lock -r /build/requirements.txt \
     && cd /opt/solid/lib/python3.11/site-packages \
     && rm -rf torch/include torch/share pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
-    && find . -name '*.a' -delete
+    && find . -name '*.a' -delete \
+    && python3 -m pip --python /opt/solid/bin/python uninstall --quiet --yes setuptools
 
 FROM packages AS code
 WORKDIR /build
@@ -37,7 +39,10 @@ RUN python3 -m pip --python /opt/solid/bin/python install --quiet --no-deps --pr
     && rm /code/bin/solid-pipeline  # needs kfp, which stays outside
 
 FROM ${BASE_IMAGE}
-RUN rm -rf "$(python3 -c 'import pip; print(*pip.__path__)')"
+# What the base image builds and installs with goes, too. Its layer stays as large as it is, but nobody can run these any more.
+RUN find /usr -regextype egrep '(' -regex '.*/bin/(pip|wheel|easy_install|git)[^/]*' \
+        -o -regex '.*/(dist|site)-packages/(pip|setuptools|wheel|pkg_resources|_?distutils)[^/]*' \
+        -o -regex '.*/(ensurepip|python-wheels|git-core)' ')' -prune -exec rm -r {} +
 COPY --from=packages /opt/solid /opt/solid
 COPY --from=code /code /opt/solid
 # Home and caches lie in /tmp: with a read-only root file system, mount something writable there.

@@ -10,10 +10,10 @@ import argparse
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+from github import github
 
 from pipelines.submit import table
 from solid.errors import SolidError
@@ -101,31 +101,6 @@ def comment(report: str, issue: str) -> None:
                 return
         page += 1
     github("POST", place, body)
-
-
-def github(method: str, path: str, body: dict[str, str] | None = None) -> Any:
-    """Ask GitHub's REST API.
-
-    Raises:
-        SolidError: it refuses, or does not answer.
-    """
-    request = urllib.request.Request(  # noqa: S310  the address is GitHub's own
-        os.environ.get("GITHUB_API_URL", "https://api.github.com") + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
-            "X-GitHub-Api-Version": "2022-11-28",
-        },
-        method=method,
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise SolidError(
-            f"GitHub: {method} {path}: {error}; the job needs pull-requests: write, issues: write"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -2,18 +2,24 @@
 
 Runs anywhere with a checkout, a DVC remote with the data, and these variables: KFP_ENDPOINT and KFP_EXISTING_TOKEN for
 Kubeflow, the usual AWS ones for the object store; SOLID_DEPLOYMENT names a deployment file, if the cluster needs one.
+
+Changed settings are trained with once: when params.yaml differs from that of the commit that was retrained last. In a
+job of GitHub Actions (GITHUB_TOKEN) that is the commit of the last run of this workflow that succeeded, not the commit
+before a push: a run that fails, or that GitHub drops from its queue for a newer one, retrained nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from github import github
 
 from solid.config import load_settings
 from solid.errors import SolidError
@@ -32,7 +38,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, metavar="s3://BUCKET/PREFIX",
                         help="where data goes, each version in a folder of its own")  # fmt: skip
     parser.add_argument("--before", default="", metavar="COMMIT",
-                        help="the commit before; if params.yaml differs from it, its settings are used")  # fmt: skip
+                        help="commit retrained last; if params.yaml differs since, its settings are used")  # fmt: skip
     parser.add_argument("--settings-of", choices=["champion", "params"], default="champion",
                         help="whose settings to train with otherwise")  # fmt: skip
     parser.add_argument("--changes", default="{}", help="settings to change, such as {training: {seed: 1}}")
@@ -41,11 +47,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         load_settings(ROOT / "params.yaml")  # a fault in it is said here, before anything is moved
+        settings_of, why = whose_settings(arguments.before, arguments.settings_of)
         address, version = publish(arguments.data)
     except SolidError as error:
         sys.exit(f"Error: {error}")
-    settings_of = "params" if changed("params.yaml", arguments.before) else arguments.settings_of
-    print(f"retraining on {address} with the settings of {settings_of}", flush=True)
+    print(f"retraining on {address} with the settings of {settings_of}: {why}", flush=True)
     PACKAGE.parent.mkdir(exist_ok=True)
     pipeline("compile", "retraining", "--image", arguments.image, "--out", str(PACKAGE))
     values = {
@@ -76,13 +82,37 @@ def publish(base: str) -> tuple[str, str]:
     return place.address, version
 
 
-def changed(file: str, before: str) -> bool:
-    """Whether a file differs from the commit ``before``; not, where there is no such commit."""
+def whose_settings(before: str, otherwise: str) -> tuple[str, str]:
+    """Whose settings to train with, "champion" or "params", and why.
+
+    Args:
+        before: the commit retrained last; empty: ask GitHub in a job of it, else compare with none.
+        otherwise: whose, where params.yaml is as it was.
+
+    Raises:
+        SolidError: GitHub refuses or does not answer.
+    """
+    if not before and not os.environ.get("GITHUB_TOKEN"):
+        return otherwise, "no commit was given to compare params.yaml with"
+    before = before or last_retrained()
+    if not before:
+        return "params", "no run of this workflow has succeeded yet"
     known = subprocess.run([GIT, "cat-file", "-e", f"{before}^{{commit}}"],
                            cwd=ROOT, check=False, stderr=subprocess.DEVNULL)  # fmt: skip
-    if not before or known.returncode:
-        return False
-    return subprocess.run([GIT, "diff", "--quiet", before, "HEAD", "--", file], cwd=ROOT, check=False).returncode == 1
+    if known.returncode:
+        return "params", f"this checkout has no commit {before} to compare params.yaml with"
+    compared = subprocess.run([GIT, "diff", "--quiet", before, "HEAD", "--", "params.yaml"], cwd=ROOT, check=False)
+    if compared.returncode:
+        return "params", f"params.yaml differs from that of {before}, which was retrained last"
+    return otherwise, f"params.yaml is as in {before}, which was retrained last"
+
+
+def last_retrained() -> str:
+    """The commit of this workflow's last run that succeeded, on this branch; empty where none did."""
+    workflow = os.environ["GITHUB_WORKFLOW_REF"].partition("@")[0].rpartition("/")[2]
+    place = f"/repos/{os.environ['GITHUB_REPOSITORY']}/actions/workflows/{workflow}/runs"
+    found = github("GET", f"{place}?branch={os.environ['GITHUB_REF_NAME']}&status=success&per_page=1")
+    return str(found["workflow_runs"][0]["head_sha"]) if found["workflow_runs"] else ""
 
 
 def pipeline(*arguments: str) -> None:

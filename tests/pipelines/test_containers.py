@@ -90,9 +90,19 @@ def test_the_image_is_small_plain_and_says_what_it_is(image: str) -> None:
     )).split()  # fmt: skip
     assert {"torch", "mlflow-skinny", "solid-rec"} <= set(listed)
     assert {"kfp", "dvc", "mlflow", "docker", "pytest", "pip", "kubernetes"}.isdisjoint(listed)
-    tools = "for tool in gcc cc make pip; do command -v $tool; done; python3 -m pip 2>&1 | tail -n 1"
-    assert "/gcc" not in docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools)
-    assert "No module named pip" in docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools)
+
+
+def test_nothing_that_builds_or_installs_packages_is_left(image: str) -> None:
+    """Neither for the Python of the steps nor for that of the base image, and not as a command."""
+    modules = ["pip", "setuptools", "wheel", "ensurepip", "pkg_resources"]
+    base = "for python in /usr/local/bin/python3 /usr/bin/python3; do command -v $python; done; true"
+    pythons = docker("run", "--rm", "--entrypoint", "sh", image, "-c", base).split()
+    assert pythons
+    find = f"from importlib.util import find_spec; print([name for name in {modules} if find_spec(name)])"
+    for python in ["/opt/solid/bin/python", *pythons]:
+        assert docker("run", "--rm", "--entrypoint", python, image, "-c", find) == "[]\n", python
+    tools = "for tool in pip pip3 wheel easy_install gcc cc make git; do command -v $tool; done; true"
+    assert docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools) == ""
 
 
 def test_a_step_runs_without_root_network_capabilities_and_a_writable_root(image: str, tmp_path: Path) -> None:

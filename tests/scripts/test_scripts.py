@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.append(str(ROOT / "tests" / "pipelines"))
+sys.path += [str(ROOT / "tests" / "pipelines"), str(ROOT / "scripts")]
 
+import retrain  # noqa: E402
 from kfp_stub import TOKEN, KfpStub, serve  # noqa: E402
 
 FAILED = {
@@ -43,9 +45,10 @@ def call(script: str, *arguments: Any, root: Path = ROOT, **environment: str) ->
 
 
 class GithubStub:
-    """A STUB of GitHub's REST API: comments of issues, and the pull request that brought a commit."""
+    """A STUB of GitHub's REST API: comments of issues, the pull request that brought a commit, runs of workflows."""
 
     def __init__(self) -> None:
+        self.runs: list[dict[str, str]] = []  # of retrain.yml, the newest first
         self.pulls: list[dict[str, Any]] = []
         self.comments: list[dict[str, Any]] = [{"id": n, "issue": 5, "body": f"talk {n}"} for n in range(150)]
         self.asked: list[str] = []
@@ -56,6 +59,13 @@ class GithubStub:
         repository = "/repos/me/solid"
         if place == f"{repository}/commits/c0ffee/pulls":
             return 200, self.pulls
+        if place == f"{repository}/actions/workflows/retrain.yml/runs":
+            asked = {name: value for name, [value] in parse_qs(query).items()}
+            runs = [
+                run for run in self.runs
+                if (run["head_branch"], run["conclusion"]) == (asked["branch"], asked["status"])
+            ]  # fmt: skip
+            return 200, {"total_count": len(runs), "workflow_runs": runs[: int(asked["per_page"])]}
         if method == "PATCH" and place.startswith(f"{repository}/issues/comments/"):
             [comment] = [entry for entry in self.comments if entry["id"] == int(place.rpartition("/")[2])]
             comment |= body
@@ -99,6 +109,8 @@ def github() -> Iterator[tuple[GithubStub, dict[str, str]]]:
         "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
         "GITHUB_REPOSITORY": "me/solid",
         "GITHUB_SHA": "c0ffee",
+        "GITHUB_WORKFLOW_REF": "me/solid/.github/workflows/retrain.yml@refs/heads/main",
+        "GITHUB_REF_NAME": "main",
     }  # fmt: skip
     server.shutdown()
     server.server_close()
@@ -164,6 +176,66 @@ def test_a_refusal_of_github_is_one_line_without_the_token(
     assert "wrong" not in done.stderr
 
 
+def commit(root: Path, message: str) -> str:
+    """Commit everything; the new commit."""
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+    subprocess.run(["git", *who, "commit", "--quiet", "--message", message], cwd=root, check=True)
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=root, text=True).strip()
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Commits by name: the first settings, then others, then other data alone, which is checked out."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    commits = {}
+    for name, file in {"first": "params.yaml", "settings": "params.yaml", "data": "data.dvc"}.items():
+        (tmp_path / file).write_text(name)
+        commits[name] = commit(tmp_path, name)
+    monkeypatch.setattr(retrain, "ROOT", tmp_path)
+    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)
+    return commits
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([("settings", "main", "success"), ("first", "main", "success")], "champion"),
+        ([("settings", "main", "cancelled"), ("first", "main", "success")], "params"),  # dropped from the queue
+        ([("settings", "main", "failure"), ("first", "main", "success")], "params"),
+        ([("settings", "other", "success"), ("first", "main", "success")], "params"),
+        ([("settings", "main", "failure")], "params"),
+        ([("f" * 40, "main", "success")], "params"),  # history was rewritten
+    ],
+)
+def test_changed_settings_wait_until_a_retraining_of_them_succeeds(
+    github: tuple[GithubStub, dict[str, str]], history: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    runs: list[tuple[str, str, str]], expected: str,
+) -> None:  # fmt: skip
+    """Although the push that starts this retraining changed data.dvc alone."""
+    stub, environment = github
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stub.runs = [
+        {"head_sha": history.get(name, name), "head_branch": branch, "conclusion": conclusion}
+        for name, branch, conclusion in runs
+    ]
+    assert retrain.whose_settings("", "champion")[0] == expected
+    assert stub.asked == ["GET /repos/me/solid/actions/workflows/retrain.yml/runs"]
+    assert retrain.whose_settings(history["first"], "champion") == (
+        "params", f"params.yaml differs from that of {history['first']}, which was retrained last"
+    )  # fmt: skip
+    assert len(stub.asked) == 1  # a commit given by hand is the one that counts
+
+
+def test_without_github_the_commit_to_compare_with_is_given_by_hand(history: dict[str, str]) -> None:
+    assert retrain.whose_settings("", "champion")[0] == "champion"
+    assert retrain.whose_settings("", "params")[0] == "params"
+    assert retrain.whose_settings(history["settings"], "champion")[0] == "champion"
+    assert retrain.whose_settings(history["first"], "champion")[0] == "params"
+
+
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$*" >>"$CALLS"
 case "$1" in
@@ -218,7 +290,6 @@ def checkout(tmp_path: Path) -> Path:
     (root / "data" / "deep" / "b.txt").write_text("b")
     (root / "params.yaml").write_text("training: {seed: 1}\n")
     dvc = [sys.executable, "-m", "dvc"]
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     for command in (
         ["git", "init", "--quiet"],
         [*dvc, "init", "--quiet"],
@@ -226,34 +297,37 @@ def checkout(tmp_path: Path) -> Path:
         [*dvc, "remote", "add", "--quiet", "--default", "there", str(tmp_path / "remote")],
         [*dvc, "add", "--quiet", "data"],
         [*dvc, "push", "--quiet"],
-        ["git", "add", "--all"],
-        ["git", *who, "commit", "--quiet", "--message", "one"],
     ):
         subprocess.run(command, cwd=root, check=True)
+    commit(root, "one")
     shutil.rmtree(root / "data")
     shutil.rmtree(root / ".dvc" / "cache")
     (root / "params.yaml").write_text("training: {seed: 2}\n")
-    subprocess.run(["git", *who, "commit", "--quiet", "--all", "--message", "two"], cwd=root, check=True)
+    commit(root, "two")
     return root
 
 
 @pytest.mark.slow
 @pytest.mark.s3
-def test_a_retraining_is_submitted_with_the_data_of_the_commit(checkout: Path, s3: Any, tmp_path: Path) -> None:
+def test_a_retraining_is_submitted_with_the_data_of_the_commit(
+    checkout: Path, s3: Any, github: tuple[GithubStub, dict[str, str]], tmp_path: Path
+) -> None:
     image = f"registry.example/solid@sha256:{'0' * 64}"
     common = ["--image", image, "--data", "s3://solid/retrain", "--out", tmp_path / "run.json"]
     version = yaml.safe_load((checkout / "data.dvc").read_text())["outs"][0]["md5"]
     (checkout / "cluster.yaml").write_text("labels: {team: shop}")
+    retrained = subprocess.check_output(["git", "rev-parse", "HEAD~1"], cwd=checkout, text=True).strip()
+    github[0].runs = [{"head_sha": retrained, "head_branch": "main", "conclusion": "success"}]
     with serve(KfpStub()) as stub:
         environment = {
             "KFP_ENDPOINT": stub.endpoint, "KFP_EXISTING_TOKEN": TOKEN, "SOLID_DEPLOYMENT": "cluster.yaml",
         }  # fmt: skip
-        done = call("retrain.py", *common, "--before", "HEAD~1", root=checkout, **environment)
+        done = call("retrain.py", *common, root=checkout, **environment, **github[1])
         assert done.returncode == 0, done.stderr
         again = call("retrain.py", *common, "--changes", "{training: {seed: 5}}", root=checkout, **environment)
         assert again.returncode == 0, again.stderr
         stub.looks = [("CANCELED", {})]
-        canceled = call("retrain.py", *common, "--before", "0" * 40, root=checkout, **environment)
+        canceled = call("retrain.py", *common, "--before", "HEAD", root=checkout, **environment)
         assert canceled.returncode == 1
         assert "the run ended as CANCELED" in canceled.stderr
     assert stub.faults == []

@@ -94,7 +94,7 @@ def test_rights_are_few_and_written_down(name: str) -> None:
         "ci": {},
         "retrain": {
             "image": {"contents": "read", "packages": "write"},
-            "retrain": {"contents": "read", "issues": "write", "pull-requests": "write"},
+            "retrain": {"actions": "read", "contents": "read", "issues": "write", "pull-requests": "write"},
         },
     }
     assert given == expected[name]
