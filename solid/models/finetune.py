@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NEGATIVES = 4  # a position
 _SEED = 0
+_CELLS = 1 << 23  # largest table of states by prefixes, positions and candidates held at once, in floats: 32 MiB
 
 
 def opponents(n_items: int, length: int) -> Tensor:
@@ -32,7 +33,25 @@ def opponents(n_items: int, length: int) -> Tensor:
 
 
 def finetuned(model: Recommender, items_BL: Tensor, opponents_PC: Tensor, settings: FinetuneSettings) -> AdaptiveLayers:
-    """The head of each user after its steps of gradient descent; a history of one item leaves it as it is."""
+    """The head of each user after its steps of gradient descent; a history of one item leaves it as it is.
+
+    Users are taken in parts, so that memory does not grow with the square of the history length times their number.
+    """
+    length = items_BL.shape[1]
+    at_once = max(1, _CELLS // (length**2 * (1 + _NEGATIVES) * model.config.model.dim))
+    parts = [_finetuned(model, part, opponents_PC, settings) for part in torch.split(items_BL, at_once)]
+    return AdaptiveLayers(
+        [
+            [torch.cat(matrices)]
+            for matrices in zip(*([matrix for [matrix] in part.factors] for part in parts), strict=True)
+        ],
+        [torch.cat(biases) for biases in zip(*(part.biases for part in parts), strict=True)],
+    )
+
+
+def _finetuned(
+    model: Recommender, items_BL: Tensor, opponents_PC: Tensor, settings: FinetuneSettings
+) -> AdaptiveLayers:
     with torch.inference_mode(False), torch.enable_grad():
         items_BL = items_BL.clone()
         B, L = items_BL.shape

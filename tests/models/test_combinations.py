@@ -28,8 +28,15 @@ HEADS = [
         ("solid", "item", {"branches": branches, "codebook": codebook})
         for branches, codebook in product(["both", "item"], ["none", "vae", "frozen", "loss", "ema"])
     ],
-    ("solid", "item", {"branches": "semantic"}),
-    ("solid", "item", {"bound": "none"}),
+    *[
+        ("solid", "item", {"generator": "apg", "branches": branches, "codebook": codebook})
+        for branches, codebook in [("both", "none"), ("both", "vae"), ("both", "loss"), ("item", "ema")]
+    ],
+    *[("solid", ids, {"branches": "semantic"}) for ids in ("item", "both")],
+    ("solid", "both", {"branches": "semantic", "generator": "apg"}),
+    ("solid", "both", {"branches": "item"}),
+    ("solid", "both", {"codebook": "none"}),
+    *[("solid", "item", {"bound": bound, "t": 0.1}) for bound in ("none", "clip")],
 ]
 KINDS = [
     pytest.param(backbone, *kind, id="-".join([backbone, *map(str, kind[:2]), *map(str, kind[2].values())]))
@@ -134,3 +141,15 @@ def test_what_cloze_hides_reaches_nothing_that_the_hidden_item_is_scored_with(ma
         losses.append(loss.item())
     guessing = (0.2 * torch.tensor(5.0).log() + 0.8 * torch.tensor(1.25).log()).item()
     assert sum(losses[-50:]) / 50 > guessing - 0.003
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_finetuning_in_parts_changes_no_score(
+    make_model: Make, histories: Tensor, candidates: Tensor, monkeypatch: pytest.MonkeyPatch, backbone: str
+) -> None:
+    model = make_model("finetune", backbone=backbone).eval()
+    with torch.no_grad():
+        whole = model.score(model.encode(histories), candidates)
+        monkeypatch.setattr("solid.models.finetune._CELLS", 3 * 10**2 * 5 * 8)  # three users at once
+        parts = model.score(model.encode(histories), candidates)
+    torch.testing.assert_close(parts, whole)

@@ -42,9 +42,10 @@ def test_a_learned_codebook_moves_and_a_frozen_one_stays() -> None:
         assert torch.equal(codebook.codes, before), "evaluation must not move codes"
 
 
-def test_dead_codes_are_revived() -> None:
+@pytest.mark.parametrize("learning", ["loss", "ema"])
+def test_dead_codes_are_revived(learning: str) -> None:
     torch.manual_seed(0)
-    codebook = Codebook(8, 4, "ema").train()
+    codebook = Codebook(8, 4, learning).train()
     codebook.start_from(torch.cat([torch.randn(4, 4), torch.full((4, 4), 100.0)]))  # four codes nothing comes near
     hidden = torch.randn(64, 10, 4)
     for _ in range(500):
