@@ -241,8 +241,8 @@ class _Mapping(click.ParamType[dict[str, Any]]):
 @settings_options
 def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Take settings and data profile of the registry's champion, for retraining."""
-    from solid.champion import fetch_champion
     from solid.config import load_settings
+    from solid.registry.champion import fetch_champion
 
     click.echo(fetch_champion(load_settings(params, overrides), **options))
 
@@ -254,8 +254,8 @@ def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) ->
 @settings_options
 def check(prepared: Path, reference: Path | None, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
     """Check new data against the champion's: schema, volume, new items, drift of popularity."""
-    from solid.checks import check as run
     from solid.config import load_settings
+    from solid.registry.checks import check as run
 
     click.echo(run(prepared, reference, out, load_settings(params, overrides).checks))
 
@@ -271,7 +271,7 @@ def check(prepared: Path, reference: Path | None, out: Path, params: Path | None
 def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Register the model in MLflow: challenger always, champion when it wins."""
     from solid.config import load_settings
-    from solid.registry import register as run
+    from solid.registry.register import register as run
 
     settings = load_settings(params, overrides)
     click.echo(run(models=_models(models, settings), settings=settings, **options))
@@ -339,7 +339,7 @@ def export(**options: Any) -> None:
 @click.argument("history", nargs=-1, required=True)
 def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
     """Recommend items after HISTORY (original item ids, oldest first) with a registered model."""
-    from solid.registry import recommend as run
+    from solid.registry.register import recommend as run
 
     click.echo(run(model, list(history), k))
 

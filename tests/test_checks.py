@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from solid.checks import check, popularity_drift
 from solid.config import CheckSettings
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.files import read_json, write_json
-from solid.profile import Profile
+from solid.registry.checks import check, popularity_drift
+from solid.registry.profile import Profile
 
 USERS, ITEMS, EVENTS = 12, 10, 5
 SETTINGS = CheckSettings(min_users=12)

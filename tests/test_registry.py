@@ -17,8 +17,6 @@ import pandas as pd
 import pytest
 import torch
 
-from solid.catalogue import Catalogue
-from solid.champion import MAKES_THE_MODEL, fetch_champion
 from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings, load_settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
@@ -26,9 +24,11 @@ from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.files import read_json, write_json
 from solid.models import ModelConfig, Recommender, save_model
-from solid.profile import Profile
-from solid.promotion import Verdict, judge, measure
-from solid.registry import recommend, register
+from solid.registry.catalogue import Catalogue
+from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
+from solid.registry.profile import Profile
+from solid.registry.promotion import Verdict, judge, measure
+from solid.registry.register import recommend, register
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 
@@ -426,7 +426,7 @@ def test_a_champion_made_with_settings_unknown_today_is_named(
 
 @pytest.fixture
 def served(strong: Path, prepared: Path) -> Any:
-    from solid.serving import SolidRecommender
+    from solid.registry.serving import SolidRecommender
 
     artifacts = {"model": str(strong), "items": str(prepared / "items.parquet")}
     recommender = SolidRecommender()
@@ -468,11 +468,11 @@ def test_an_id_that_is_not_unicode_is_unknown(served: Any) -> None:
 
 
 def test_serving_gives_the_same_in_parts(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import solid.serving
+    import solid.registry.serving
 
     histories = [[f"i{(u + n) % ITEMS + 1}" for n in range(u % 6)] for u in range(11)]
     whole = served.predict(None, histories)
-    monkeypatch.setattr(solid.serving, "_SCORES_AT_ONCE", 3 * ITEMS)
+    monkeypatch.setattr(solid.registry.serving, "_SCORES_AT_ONCE", 3 * ITEMS)
     parts = served.predict(None, histories)
     assert [answer["items"] for answer in parts] == [answer["items"] for answer in whole]
     assert len(whole) == 11
@@ -553,7 +553,7 @@ def test_an_interrupted_registration_goes_on_with_its_version(
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    target = "solid.registry.whole_folder" if where == "whole_folder" else f"mlflow.MlflowClient.{where}"
+    target = "solid.registry.register.whole_folder" if where == "whole_folder" else f"mlflow.MlflowClient.{where}"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(target, killed)
         register(settings, prepared, {"weak": weak}, None, tmp_path / "out")

@@ -16,8 +16,9 @@ from kfp.local.status import Status
 
 import pipelines.local
 
-_IMPORTED = ["mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "solid.cli", "solid.champion", "solid.checks"]
-_IMPORTED += ["solid.embeddings", "solid.evaluation.evaluate", "solid.features", "solid.registry", "solid.training"]
+_IMPORTED = ["mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "solid.cli", "solid.embeddings"]
+_IMPORTED += ["solid.evaluation.evaluate", "solid.features", "solid.registry.champion", "solid.registry.checks"]
+_IMPORTED += ["solid.registry.register", "solid.training"]
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["__main__", *_IMPORTED])
 

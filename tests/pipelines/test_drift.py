@@ -16,9 +16,9 @@ from by_hand import IMAGE, ROOT
 from pipelines.deployment import Deployment
 from pipelines.parameters import DEFAULTS, parameters
 from pipelines.retraining import retraining as retraining_pipeline
-from solid.champion import MAKES_THE_MODEL
 from solid.cli import main
 from solid.config import Settings, load_settings
+from solid.registry.champion import MAKES_THE_MODEL
 
 # Parameters of the pipeline that are single settings; the others are whole sections.
 SINGLE = {

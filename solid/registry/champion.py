@@ -12,7 +12,7 @@ import yaml
 from solid.config import Settings, load_settings
 from solid.errors import SettingsError, SolidError
 from solid.files import whole_folder, write_json
-from solid.registry import SETTINGS_FILE, champion_version
+from solid.registry.register import SETTINGS_FILE, champion_version
 from solid.tracking import clear_errors, connect, tracking_is_on
 
 MAKES_THE_MODEL = ("features", "semantics", "model", "training", "apg", "fusion")

@@ -19,8 +19,8 @@ from solid.data.dataset import HELD_OUT, Dataset
 from solid.data.readers.base import ITEM_COLUMNS
 from solid.errors import DataError
 from solid.files import read_json, whole_folder, write_json
-from solid.profile import Profile
-from solid.retraining_report import checks_markdown
+from solid.registry.profile import Profile
+from solid.registry.report import checks_markdown
 
 _SCHEMA: dict[str, dict[str, str]] = {
     "users": {"user_id": "str"},

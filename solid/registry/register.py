@@ -20,19 +20,19 @@ from typing import Any
 
 import yaml
 
-from solid.catalogue import Catalogue
 from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.metrics import UserMetrics
 from solid.files import file_md5, read_json, whole_folder, write_json
 from solid.models import ModelConfig, load_model_of, validation_uauc
-from solid.profile import Profile
-from solid.promotion import Verdict, judge, measure, require_checks
-from solid.retraining_report import registration_markdown
+from solid.registry.catalogue import Catalogue
+from solid.registry.profile import Profile
+from solid.registry.promotion import Verdict, judge, measure, require_checks
+from solid.registry.report import registration_markdown
 from solid.tracking import DatasetInfo, clear_errors, connect, lineage, track, tracking_is_on
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 # What serving.py and the modules it imports need, besides MLflow.
 _REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
 _MODEL_FILES = ("config.json", "model.safetensors")
@@ -261,7 +261,7 @@ def _log(
         made_with.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name="recommender",
-            python_model=str(_PACKAGE / "serving.py"),
+            python_model=str(_PACKAGE / "registry" / "serving.py"),
             artifacts={
                 "model": str(staged),
                 "items": str(items),

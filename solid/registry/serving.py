@@ -15,7 +15,7 @@ import mlflow
 import numpy as np
 import torch
 
-from solid.catalogue import Catalogue
+from solid.registry.catalogue import Catalogue
 
 _SCORES_AT_ONCE = 1 << 24  # bounds the memory of a request: 64 MiB of logits, however many histories it brings
 Answer = dict[str, list[str] | list[float]]
