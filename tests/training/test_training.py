@@ -116,11 +116,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(prepared: Pa
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize("stop_after", [1, 3])
+@pytest.mark.parametrize(("stop_after", "selection"), [(1, "valid"), (3, "valid"), (2, "test")])
 def test_an_interrupted_training_ends_with_the_same_bytes(
-    prepared: Path, semantics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    prepared: Path, semantics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, selection: str
 ) -> None:
-    run(prepared, tmp_path / "whole", "solid", semantics=semantics)
+    setting = f"training.selection={selection}"
+    run(prepared, tmp_path / "whole", "solid", "item", setting, semantics=semantics)
 
     save = TrainingState.save
 
@@ -131,11 +132,11 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(TrainingState, "save", interrupted)
-        run(prepared, tmp_path / "cut", "solid", semantics=semantics)
+        run(prepared, tmp_path / "cut", "solid", "item", setting, semantics=semantics)
     assert not (tmp_path / "cut").exists()
     assert partial_of(tmp_path / "cut").is_dir()
 
-    run(prepared, tmp_path / "cut", "solid", semantics=semantics)
+    run(prepared, tmp_path / "cut", "solid", "item", setting, semantics=semantics)
     assert folder_digest(tmp_path / "cut") == folder_digest(tmp_path / "whole")
     assert not partial_of(tmp_path / "cut").exists()
 
