@@ -58,7 +58,7 @@ class FeatureSettings(Section):
 class SemanticsSettings(Section):
     """How vectors become semantic ids."""
 
-    modalities: tuple[Modality, ...] = Field(("id_text_image",), description="one SOLID model for each; all: all seven")
+    modalities: tuple[Modality, ...] = Field(("text_image",), description="one SOLID model for each; all: all seven")
     classes: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="number of classes; auto: a rule on the number of items"
     )

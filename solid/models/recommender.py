@@ -23,7 +23,9 @@ from solid.models.heads import GeneratedHead, SolidHead, StaticHead, generated_l
 from solid.models.layers import MLP, HistoryEncoder, LowRank, embedding, mask_of
 from solid.models.sasrec import SASRec
 
-_CELLS = 1 << 23  # largest table of DIN's activation unit held at once in evaluation, in floats: 32 MiB
+# Largest table of DIN's activation unit held at once in evaluation, in floats: 8 MiB. Allocators give tables of 32 MiB
+# back to the system after each use, and evaluation takes twice as long.
+_CELLS = 1 << 21
 _CLOZE_NEGATIVES = 4  # drawn over all items for each hidden position
 
 
