@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from solid.config import FusionSettings, Settings, load_settings
 from solid.console import say
 from solid.data.dataset import Dataset
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
-from solid.models import ModelConfig, Recommender
-from solid.semantics import cluster, number_of_classes, unit_rows
+from solid.models.recommender import ModelConfig, Recommender
+from solid.semantics.assign import cluster, number_of_classes, unit_rows
+from solid.settings.loading import load_settings
+from solid.settings.schema import FusionSettings, Settings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 from solid.training.warm_start import warm_start

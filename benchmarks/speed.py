@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from solid.config import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.evaluation.scoring import score_candidates
-from solid.models import ModelConfig, Recommender
+from solid.models.recommender import ModelConfig, Recommender
+from solid.settings.schema import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 

@@ -17,7 +17,7 @@ from pipelines.deployment import Deployment
 from pipelines.retraining import retraining
 from pipelines.training import training
 from solid.errors import SettingsError
-from solid.files import whole_file
+from solid.storage.local import whole_file
 
 PIPELINES: dict[str, Callable[[Deployment], GraphComponent]] = {"training": training, "retraining": retraining}
 _PINNED = re.compile(r".+@sha256:[0-9a-f]{64}")

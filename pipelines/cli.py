@@ -163,7 +163,7 @@ def _parameters(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings at hand as parameters of a pipeline, and those given as NAME=VALUE, the value in YAML."""
     from pipelines.parameters import parameters as of_settings
-    from solid.config import load_settings
+    from solid.settings.loading import load_settings
 
     given = {}
     for pair in parameters:

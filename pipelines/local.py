@@ -36,8 +36,8 @@ from kfp.local import docker_task_handler, executor_input_utils, executor_output
 from kfp.local.status import Status
 
 from solid.errors import SolidError
-from solid.s3 import Prefix
-from solid.storage import is_written
+from solid.storage.outputs import is_written
+from solid.storage.s3 import Prefix
 
 # What a step may want to know of its surroundings: servers, credentials, tracking. Values are not printed.
 _PASSED_ON = ("AWS_", "MLFLOW_", "SOLID_")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from solid.config import Settings
+from solid.settings.schema import Settings
 
 # Keys that are parameters of their own, because a pipeline fans out over them or names a step's model by them.
 _APART = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from solid.files import read_json
-from solid.storage import download_folder
+from solid.storage.local import read_json
+from solid.storage.outputs import download_folder
 
 
 def tell(run: Path, store: str | None = None) -> str:

@@ -13,7 +13,7 @@ import click
 
 from pipelines.backend import Backend, Package, backend_options
 from solid.errors import SolidError
-from solid.files import write_json
+from solid.storage.local import write_json
 
 # The wait of kfp's own client does not know CANCELED, and would go on to its timeout.
 _ENDED = {"SUCCEEDED", "FAILED", "ERROR", "CANCELED", "SKIPPED"}

@@ -21,9 +21,9 @@ from pathlib import Path
 import yaml
 from github import github
 
-from solid.config import load_settings
 from solid.errors import SolidError
-from solid.s3 import Prefix
+from solid.settings.loading import load_settings
+from solid.storage.s3 import Prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

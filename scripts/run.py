@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from solid.config import load_settings
 from solid.data.readers import find_reader
 from solid.errors import SolidError
+from solid.settings.loading import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

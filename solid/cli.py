@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from solid import __version__, executor
-from solid.places import FILE, FOLDER, INPUT, Step, input_folder
+from solid import __version__, kubeflow
+from solid.storage.places import FILE, FOLDER, INPUT, Step, input_folder
 
 if TYPE_CHECKING:
-    from solid.config import Settings
+    from solid.settings.schema import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Numerical libraries choose their kernels by processor, and kernels differ in last bits that a training makes grow.
@@ -39,7 +39,7 @@ class _Commands(click.Group):
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         if any(param.name == "out" for param in cmd.params):
-            executor.accept(cmd)
+            kubeflow.accept(cmd)
         super().add_command(cmd, name)
 
 
@@ -88,8 +88,8 @@ def sample(out: Path, seed: int) -> None:
 @settings_options
 def ingest(out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
     """Fetch raw data (folder, https:// or s3://), find its format, record checksums."""
-    from solid.config import load_settings
     from solid.data.ingest import ingest as run
+    from solid.settings.loading import load_settings
 
     run(out, load_settings(params, overrides).data)
 
@@ -100,8 +100,8 @@ def ingest(out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
 @settings_options
 def prepare(raw: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
     """Parse, filter (k-core) and split the data; draw the validation and test candidates."""
-    from solid.config import load_settings
     from solid.data.prepare import prepare as run
+    from solid.settings.loading import load_settings
 
     run(raw, out, load_settings(params, overrides).prepare)
 
@@ -113,8 +113,8 @@ def prepare(raw: Path, out: Path, params: Path | None, overrides: tuple[str, ...
 @settings_options
 def features(raw: Path, prepared: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
     """Turn item texts and pictures into vectors."""
-    from solid.config import load_settings
     from solid.features import extract_features
+    from solid.settings.loading import load_settings
 
     settings = load_settings(params, overrides)
     extract_features(raw, prepared, out, settings.features, settings.semantics.modalities)
@@ -142,7 +142,7 @@ def train(**options: Any) -> None:
     weights adapted to each user's history by gradient steps; duet and apg, weights generated from the history, of full
     and of low rank; solid, a semantic branch and a bounded item branch of fusion.generator.
     """
-    from solid.config import load_settings
+    from solid.settings.loading import load_settings
     from solid.training import train as run
 
     settings = load_settings(options.pop("params"), options.pop("overrides"))
@@ -170,8 +170,8 @@ def embed(prepared: Path, model: Path, out: Path) -> None:
 @settings_options
 def assign(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Cluster item vectors into semantic ids."""
-    from solid.config import load_settings
-    from solid.semantics import assign as run
+    from solid.semantics.assign import assign as run
+    from solid.settings.loading import load_settings
 
     run(settings=load_settings(params, overrides).semantics, **options)
 
@@ -186,7 +186,7 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
             written = [text.replace(mark, value) for text in written for value in (values if mark in text else [""])]
         for text in written:
             name, equals, place = text.partition("=")
-            folder = input_folder(executor.resolve(place))
+            folder = input_folder(kubeflow.resolve(place))
             if not (name and equals and folder.is_dir()):
                 raise click.UsageError(
                     f"--model {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"
@@ -208,8 +208,8 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
 @settings_options
 def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Score the test users with every model, compare them, write the report."""
-    from solid.config import load_settings
     from solid.evaluation.evaluate import evaluate as run
+    from solid.settings.loading import load_settings
 
     settings = load_settings(params, overrides)
     click.echo(run(models=_models(models, settings), settings=settings.evaluation, **options))
@@ -241,8 +241,8 @@ class _Mapping(click.ParamType[dict[str, Any]]):
 @settings_options
 def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Take settings and data profile of the registry's champion, for retraining."""
-    from solid.config import load_settings
     from solid.registry.champion import fetch_champion
+    from solid.settings.loading import load_settings
 
     click.echo(fetch_champion(load_settings(params, overrides), **options))
 
@@ -254,8 +254,8 @@ def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) ->
 @settings_options
 def check(prepared: Path, reference: Path | None, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
     """Check new data against the champion's: schema, volume, new items, drift of popularity."""
-    from solid.config import load_settings
     from solid.registry.checks import check as run
+    from solid.settings.loading import load_settings
 
     click.echo(run(prepared, reference, out, load_settings(params, overrides).checks))
 
@@ -270,8 +270,8 @@ def check(prepared: Path, reference: Path | None, out: Path, params: Path | None
 @settings_options
 def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
     """Register the model in MLflow: challenger always, champion when it wins."""
-    from solid.config import load_settings
     from solid.registry.register import register as run
+    from solid.settings.loading import load_settings
 
     settings = load_settings(params, overrides)
     click.echo(run(models=_models(models, settings), settings=settings, **options))

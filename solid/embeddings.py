@@ -8,8 +8,8 @@ import numpy as np
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.files import whole_folder
-from solid.models import load_model_of
+from solid.models.storage import load_model_of
+from solid.storage.local import whole_folder
 
 
 def write_embeddings(prepared: Path, model: Path, out: Path) -> None:

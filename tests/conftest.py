@@ -112,7 +112,7 @@ def s3(s3_server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A client of the S3 server, to which the environment of the test points too; write below a prefix of your own."""
     import boto3
 
-    from solid.s3 import client
+    from solid.storage.s3 import client
 
     client.cache_clear()
     monkeypatch.setenv("SOLID_CACHE", str(tmp_path / "cache"))

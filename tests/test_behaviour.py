@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from solid.config import DataSettings, FusionSettings, PrepareSettings, TrainingSettings
 from solid.data.dataset import Dataset
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.readers import find_reader
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
-from solid.models import ModelConfig, Recommender
 from solid.models.heads import SolidHead
-from solid.semantics import cluster, unit_rows
+from solid.models.recommender import ModelConfig, Recommender
+from solid.semantics.assign import cluster, unit_rows
+from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 

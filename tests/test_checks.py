@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from solid.config import CheckSettings
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.files import read_json, write_json
 from solid.registry.checks import check, popularity_drift
 from solid.registry.profile import Profile
+from solid.settings.schema import CheckSettings
+from solid.storage.local import read_json, write_json
 
 USERS, ITEMS, EVENTS = 12, 10, 5
 SETTINGS = CheckSettings(min_users=12)

@@ -17,13 +17,13 @@ import yaml
 from click.testing import CliRunner
 
 from solid.cli import INPUT, main
-from solid.config import Settings
+from solid.settings.schema import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 # What these modules do decides how steps speak and where they find things, not what they write.
-PLUMBING = {"config.py", "console.py", "errors.py", "files.py", "s3.py", "storage.py", "tracking.py"}
+PLUMBING = {"schema.py", "loading.py", "console.py", "errors.py", "local.py", "s3.py", "outputs.py", "tracking.py"}
 
 
 def invoke(*arguments: str) -> tuple[int, str]:

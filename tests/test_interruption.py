@@ -13,14 +13,14 @@ import pytest
 from safetensors import safe_open
 
 from solid.cli import main
-from solid.files import folder_digest, partial_of
+from solid.storage.local import folder_digest, partial_of
 
 pytestmark = pytest.mark.slow
 
 # Each command runs in a process of its own; they fork from a server that has the heavy imports behind it.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["solid.data.prepare", "solid.features", "solid.training", "solid.semantics", "solid.evaluation.evaluate"]
+    ["solid.data.prepare", "solid.features", "solid.training", "solid.semantics.assign", "solid.evaluation.evaluate"]
 )
 
 TRAIN = ["train", "--prepared", "{}/prepared"]

@@ -17,18 +17,20 @@ import pandas as pd
 import pytest
 import torch
 
-from solid.config import FusionSettings, ModelSettings, Settings, TrainingSettings, load_settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
-from solid.files import read_json, write_json
-from solid.models import ModelConfig, Recommender, save_model
+from solid.models.recommender import ModelConfig, Recommender
+from solid.models.storage import save_model
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, measure
 from solid.registry.register import recommend, register
+from solid.settings.loading import load_settings
+from solid.settings.schema import FusionSettings, ModelSettings, Settings, TrainingSettings
+from solid.storage.local import read_json, write_json
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 

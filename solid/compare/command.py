@@ -14,7 +14,7 @@ from solid.compare.results import lines_of
 from solid.compare.runner import run_jobs
 from solid.console import say
 from solid.errors import SettingsError, SolidError
-from solid.files import whole_folder
+from solid.storage.local import whole_folder
 
 
 def compare(

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from solid.config import MODALITIES, Head, Ids, Modality, Section, Settings, validated, with_overrides
 from solid.errors import SettingsError
+from solid.settings.loading import validated, with_overrides
+from solid.settings.schema import MODALITIES, Head, Ids, Modality, Section, Settings
 
 Backbone = Literal["sasrec", "gru4rec", "bert4rec", "din"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)

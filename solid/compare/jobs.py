@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from solid import __version__
 from solid.compare.grid import Backbone, Row, Source, Table
-from solid.config import Settings
 from solid.errors import SettingsError
-from solid.files import file_md5, folder_digest
+from solid.settings.schema import Settings
+from solid.storage.local import file_md5, folder_digest
 
 Step = Literal["ingest", "prepare", "features", "train", "embed", "assign", "score"]
 

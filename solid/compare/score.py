@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from solid.config import EvaluationSettings
 from solid.data.dataset import Dataset
 from solid.evaluation.inspection import codebook_use
 from solid.evaluation.measure import measure
-from solid.files import read_json, whole_folder, write_json
-from solid.models import load_model_of
+from solid.models.storage import load_model_of
+from solid.settings.schema import EvaluationSettings
+from solid.storage.local import read_json, whole_folder, write_json
 
 
 @dataclass(frozen=True)

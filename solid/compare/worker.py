@@ -13,8 +13,8 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from solid.config import Settings
 from solid.errors import SolidError
+from solid.settings.schema import Settings
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _call(order: Order) -> None:
 
             write_embeddings(**arguments)
         case "assign":
-            from solid.semantics import assign
+            from solid.semantics.assign import assign
 
             assign(settings=settings.semantics, **arguments)
         case "score":

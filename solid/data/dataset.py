@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from solid.data.sequences import Sequences
 from solid.errors import DataError
-from solid.files import read_json
+from solid.storage.local import read_json
 
 HELD_OUT: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
 

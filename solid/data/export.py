@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from solid.config import ModelSettings
 from solid.console import say
 from solid.data.dataset import Dataset, read_classes
 from solid.data.sequences import Ints
 from solid.errors import DataError
-from solid.files import read_json, whole_folder
+from solid.settings.schema import ModelSettings
+from solid.storage.local import read_json, whole_folder
 
 LENGTH = 10  # the released files have no other
 ROWS_AT_ONCE = 200_000

@@ -126,8 +126,8 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _download_objects(address: str, into: Path) -> None:
-    from solid.s3 import Prefix
-    from solid.storage import download_folder, is_output
+    from solid.storage.outputs import download_folder, is_output
+    from solid.storage.s3 import Prefix
 
     if is_output(address):
         _copy(download_folder(address), into)

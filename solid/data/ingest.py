@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from solid.config import DataSettings
 from solid.console import say
 from solid.data.fetch import MANIFEST, fetch, public
 from solid.data.readers import find_reader
 from solid.errors import DataError
-from solid.files import file_md5, folder_digest, whole_folder, write_json
+from solid.settings.schema import DataSettings
+from solid.storage.local import file_md5, folder_digest, whole_folder, write_json
 
 
 def ingest(out: Path, settings: DataSettings) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from solid.config import PrepareSettings
 from solid.console import say
 from solid.data.dataset import HELD_OUT
 from solid.data.interactions import Interactions, check_schema, k_core, number
@@ -16,7 +15,8 @@ from solid.data.readers import Problems, find_reader
 from solid.data.readers.base import BROKEN, EXAMPLES
 from solid.data.sequences import Sequences
 from solid.errors import DataError
-from solid.files import read_json, whole_folder, write_json
+from solid.settings.schema import PrepareSettings
+from solid.storage.local import read_json, whole_folder, write_json
 
 FEWEST_EVENTS = 3  # something to read, something to validate on, something to test on
 USUAL_CORE = 5

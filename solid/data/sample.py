@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solid.data.sample_kinds import BRAND_COLOURS, DEPARTMENTS, Department, Kind
-from solid.files import whole_file, whole_folder
+from solid.storage.local import whole_file, whole_folder
 
 USERS = 1100
 ITEMS_OF_A_KIND = 14

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from solid.config import EvaluationSettings
 from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.errors import DataError
@@ -20,8 +19,9 @@ from solid.evaluation.measure import measure
 from solid.evaluation.metrics import UserMetrics
 from solid.evaluation.report import render
 from solid.evaluation.result import Result
-from solid.files import whole_folder, write_json
-from solid.models import load_model_of, validation_uauc
+from solid.models.storage import load_model_of, validation_uauc
+from solid.settings.schema import EvaluationSettings
+from solid.storage.local import whole_folder, write_json
 
 # Metric -> its per-user values; the last one where all items were ranked.
 _COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}

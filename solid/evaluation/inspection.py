@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
-from solid.models import Recommender
 from solid.models.codebook import Codebook
-from solid.semantics import item_vectors
+from solid.models.recommender import Recommender
+from solid.semantics.assign import item_vectors
 
 Ints = NDArray[np.int64]
 

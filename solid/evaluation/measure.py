@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from solid.config import EvaluationSettings
 from solid.data.dataset import Dataset
 from solid.evaluation.metrics import UserMetrics, candidate_metrics, full_metrics
 from solid.evaluation.scoring import rank_among_all, score_candidates
-from solid.models import Recommender
+from solid.models.recommender import Recommender
+from solid.settings.schema import EvaluationSettings
 
 
 def measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:

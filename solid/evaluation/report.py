@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from solid.config import EvaluationSettings
 from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.evaluation import plots, table
@@ -16,6 +15,7 @@ from solid.evaluation.inspection import SemanticSpace, codebook_use, extremes, t
 from solid.evaluation.page import page
 from solid.evaluation.projection import project
 from solid.evaluation.result import Result
+from solid.settings.schema import EvaluationSettings
 
 _MAP_ITEMS = 2000  # on a map; more of them take t-SNE minutes and hide each other
 _STORIES = 4  # best and worst users shown

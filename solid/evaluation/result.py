@@ -8,7 +8,7 @@ import pandas as pd
 
 from solid.evaluation.comparison import Comparison
 from solid.evaluation.metrics import UserMetrics
-from solid.models import Recommender
+from solid.models.recommender import Recommender
 
 
 @dataclass(frozen=True)

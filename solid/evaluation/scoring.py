@@ -19,8 +19,7 @@ from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.evaluation.metrics import Ranks
-from solid.models import Recommender
-from solid.models.recommender import Encoded
+from solid.models.recommender import Encoded, Recommender
 
 _LOGITS_AT_ONCE = 1 << 24  # bounds the memory of a full ranking: 64 MiB of logits, however many users and items
 

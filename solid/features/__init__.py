@@ -9,12 +9,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from solid.config import FeatureSettings, Modality
 from solid.console import say
 from solid.data.readers import find_reader
 from solid.errors import DataError
 from solid.features.encoders import MODALITIES, choose_encoder
-from solid.files import read_json, whole_folder, write_json
+from solid.settings.schema import FeatureSettings, Modality
+from solid.storage.local import read_json, whole_folder, write_json
 
 
 def extract_features(

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from solid.config import FeatureSettings
 from solid.data.readers import Vectors
 from solid.errors import DataError
 from solid.features.clip import ClipImage, ClipText
 from solid.features.pixels import Pixels
 from solid.features.precomputed import Precomputed
 from solid.features.tfidf import Tfidf
+from solid.settings.schema import FeatureSettings
 
 Modality = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from solid.config import FinetuneSettings
 from solid.models.layers import AdaptiveLayers
+from solid.settings.schema import FinetuneSettings
 
 if TYPE_CHECKING:
     from solid.models.recommender import Recommender

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from solid.config import ApgSettings, FusionSettings, ModelSettings
 from solid.models.codebook import Codebook
 from solid.models.generator import WeightGenerator
 from solid.models.layers import MLP, AdaptiveLayers, FullRank, Generated, HistoryEncoder, LowRank, mask_of
 from solid.models.vae import VariationalAutoencoder
+from solid.settings.schema import ApgSettings, FusionSettings, ModelSettings
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from solid.config import ApgSettings, FinetuneSettings, FusionSettings, Head, Ids, ModelSettings, Section
 from solid.models.bert4rec import BERT4Rec
 from solid.models.din import DIN
 from solid.models.finetune import finetuned, opponents
@@ -22,6 +21,7 @@ from solid.models.gru4rec import GRU4Rec
 from solid.models.heads import GeneratedHead, SolidHead, StaticHead, generated_layers
 from solid.models.layers import MLP, HistoryEncoder, LowRank, embedding, mask_of
 from solid.models.sasrec import SASRec
+from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, Head, Ids, ModelSettings, Section
 
 # Largest table of DIN's activation unit held at once in evaluation, in floats: 8 MiB. Allocators give tables of 32 MiB
 # back to the system after each use, and evaluation takes twice as long.

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.files import read_json, write_json
 from solid.models.recommender import ModelConfig, Recommender
+from solid.storage.local import read_json, write_json
 
 
 def save_model(model: Recommender, folder: Path) -> None:

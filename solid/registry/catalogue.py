@@ -15,7 +15,8 @@ from torch import Tensor
 
 from solid.data.sequences import last_items
 from solid.errors import DataError
-from solid.models import Recommender, load_model
+from solid.models.recommender import Recommender
+from solid.models.storage import load_model
 
 Ints = NDArray[np.int64]
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import yaml
 
-from solid.config import Settings, load_settings
 from solid.errors import SettingsError, SolidError
-from solid.files import whole_folder, write_json
 from solid.registry.register import SETTINGS_FILE, champion_version
+from solid.settings.loading import load_settings
+from solid.settings.schema import Settings
+from solid.storage.local import whole_folder, write_json
 from solid.tracking import clear_errors, connect, tracking_is_on
 
 MAKES_THE_MODEL = ("features", "semantics", "model", "training", "apg", "fusion")

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from solid.config import CheckSettings
 from solid.data.dataset import HELD_OUT, Dataset
 from solid.data.readers.base import ITEM_COLUMNS
 from solid.errors import DataError
-from solid.files import read_json, whole_folder, write_json
 from solid.registry.profile import Profile
 from solid.registry.report import checks_markdown
+from solid.settings.schema import CheckSettings
+from solid.storage.local import read_json, whole_folder, write_json
 
 _SCHEMA: dict[str, dict[str, str]] = {
     "users": {"user_id": "str"},

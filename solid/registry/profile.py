@@ -14,7 +14,7 @@ import pandas as pd
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.files import read_json, write_json
+from solid.storage.local import read_json, write_json
 
 CONTENT = ("title", "text", "category", "image")
 _COUNTS, _POPULARITY = "profile.json", "popularity.parquet"

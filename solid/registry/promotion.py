@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.metrics import UserMetrics, candidate_metrics
 from solid.evaluation.scoring import score_items
 from solid.registry.catalogue import Catalogue
+from solid.settings.schema import Settings
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,17 @@ from typing import Any
 
 import yaml
 
-from solid.config import Settings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.metrics import UserMetrics
-from solid.files import file_md5, read_json, whole_folder, write_json
-from solid.models import ModelConfig, load_model_of, validation_uauc
+from solid.models.recommender import ModelConfig
+from solid.models.storage import load_model_of, validation_uauc
 from solid.registry.catalogue import Catalogue
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, measure, require_checks
 from solid.registry.report import registration_markdown
+from solid.settings.schema import Settings
+from solid.storage.local import file_md5, read_json, whole_folder, write_json
 from solid.tracking import DatasetInfo, clear_errors, connect, lineage, track, tracking_is_on
 
 _PACKAGE = Path(__file__).parent.parent

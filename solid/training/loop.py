@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from solid.config import TrainingSettings
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
-from solid.models import Recommender
 from solid.models.codebook import Codebook
+from solid.models.recommender import Recommender
+from solid.settings.schema import TrainingSettings
 from solid.training.state import TrainingState
 
 _EVALUATION_USERS = 1024

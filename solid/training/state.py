@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from solid.config import TrainingSettings
 from solid.console import say
-from solid.files import whole_file
-from solid.models import Recommender
+from solid.models.recommender import Recommender
+from solid.settings.schema import TrainingSettings
+from solid.storage.local import whole_file
 
 
 @dataclass

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from solid import __version__
-from solid.config import Head, Ids, Settings
 from solid.console import say
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
-from solid.files import folder_digest, partial_of, read_json, whole_folder, write_json
-from solid.models import ModelConfig, Recommender, load_model, save_model
+from solid.models.recommender import ModelConfig, Recommender
+from solid.models.storage import load_model, save_model
+from solid.settings.schema import Head, Ids, Settings
+from solid.storage.local import folder_digest, partial_of, read_json, whole_folder, write_json
 from solid.tracking import DatasetInfo, track
 from solid.training.loop import fit
 from solid.training.state import TrainingState

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from solid.errors import DataError
-from solid.models import Recommender
 from solid.models.codebook import Codebook
 from solid.models.heads import GeneratedHead, SolidHead
 from solid.models.layers import HistoryEncoder
+from solid.models.recommender import Recommender
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from solid.compare.grid import read_table
 from solid.compare.jobs import Plan
 from solid.compare.report import render
 from solid.compare.results import lines_of
-from solid.files import write_json
+from solid.storage.local import write_json
 
 GRID: dict[str, Any] = {
     "title": "A <grid>",

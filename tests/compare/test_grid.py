@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.compare.grid import _NOT_SETTINGS, read_table
 from solid.compare.jobs import Cell, Job, Plan
-from solid.config import Settings
 from solid.errors import SettingsError
+from solid.settings.schema import Settings
 
 GRIDS = sorted((Path(__file__).resolve().parents[2] / "benchmarks" / "results").glob("*.yaml"))
 GRID: dict[str, Any] = {

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from solid.config import DataSettings
 from solid.data.ingest import ingest
 from solid.errors import DataError
-from solid.files import partial_of
-from solid.s3 import client
-from solid.storage import upload_when_done
+from solid.settings.schema import DataSettings
+from solid.storage.local import partial_of
+from solid.storage.outputs import upload_when_done
+from solid.storage.s3 import client
 
 FILES = {
     "a.inter": b"user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t2\n",

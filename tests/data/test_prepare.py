@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from solid.config import PrepareSettings
 from solid.data import readers
 from solid.data.dataset import Dataset
 from solid.data.prepare import prepare
 from solid.data.readers.base import BROKEN, Problems, RawData, Reader, assemble
 from solid.errors import DataError
+from solid.settings.schema import PrepareSettings
 
 SETTINGS = PrepareSettings(k_core=0, negatives=1)
 

@@ -23,7 +23,7 @@ from solid.data.sample import (
     write_sample,
 )
 from solid.errors import DataError
-from solid.files import folder_digest
+from solid.storage.local import folder_digest
 
 DIGEST = "283dea513f59d332587ed268c69f0afe.dir"  # of seed 0; a change here is a new version of data.dvc
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from solid.config import FusionSettings, ModelSettings
-from solid.files import write_json
-from solid.models import ModelConfig, Recommender, save_model
 from solid.models.heads import SolidHead
+from solid.models.recommender import ModelConfig, Recommender
+from solid.models.storage import save_model
+from solid.settings.schema import FusionSettings, ModelSettings
+from solid.storage.local import write_json
 
 DIGEST = "00000000000000000000000000000000.dir"
 CLASSES = [1, 1, 1, 2, 2, 3, 3, 4]

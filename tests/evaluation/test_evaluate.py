@@ -14,15 +14,15 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from solid.config import EvaluationSettings
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
 from solid.evaluation.comparison import paired_bootstrap
 from solid.evaluation.evaluate import evaluate
 from solid.evaluation.inspection import codebook_use, extremes, semantic_spaces, tell
 from solid.evaluation.projection import project
-from solid.files import folder_digest
-from solid.models import load_model
+from solid.models.storage import load_model
+from solid.settings.schema import EvaluationSettings
+from solid.storage.local import folder_digest
 
 SETTINGS = EvaluationSettings(bootstrap=100, batch_size=2)
 NAMES = [

@@ -12,9 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from solid.config import EvaluationSettings
 from solid.evaluation import report as report_module
 from solid.evaluation.evaluate import evaluate
+from solid.settings.schema import EvaluationSettings
 
 MEBIBYTE = 1 << 20
 

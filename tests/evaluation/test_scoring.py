@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from solid.config import ModelSettings
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.evaluation import scoring
 from solid.evaluation.metrics import Ranks, full_metrics, user_metrics
 from solid.evaluation.scoring import rank_among_all
-from solid.models import ModelConfig, Recommender, load_model
-from solid.models.recommender import Encoded
+from solid.models.recommender import Encoded, ModelConfig, Recommender
+from solid.models.storage import load_model
+from solid.settings.schema import ModelSettings
 
 N_ITEMS = 9
 

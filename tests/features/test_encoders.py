@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from solid.config import FeatureSettings
 from solid.data.readers import Vectors
 from solid.errors import DataError
 from solid.features.encoders import choose_encoder
@@ -18,6 +17,7 @@ from solid.features.pictures import read_pictures
 from solid.features.pixels import Pixels, describe
 from solid.features.precomputed import Precomputed
 from solid.features.tfidf import Tfidf
+from solid.settings.schema import FeatureSettings
 
 BOTH = pd.DataFrame({"item_id": ["a", "b"], "text": ["red", ""], "image": ["", "b.png"]})
 BARE = pd.DataFrame({"item_id": ["a"], "text": [""], "image": [""]})

@@ -15,15 +15,16 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
-from solid.config import DataSettings, FeatureSettings, ModelSettings, PrepareSettings
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.sample import BARE, KINDS, write_sample
 from solid.embeddings import write_embeddings
 from solid.errors import DataError
 from solid.features import extract_features
-from solid.files import folder_digest
-from solid.models import ModelConfig, Recommender, save_model
+from solid.models.recommender import ModelConfig, Recommender
+from solid.models.storage import save_model
+from solid.settings.schema import DataSettings, FeatureSettings, ModelSettings, PrepareSettings
+from solid.storage.local import folder_digest
 
 
 def _prepare(source, folder):
@@ -77,7 +78,7 @@ def test_the_kinds_of_the_sample_are_seen(sample, out, modality, agreement):
 
 def test_the_same_bytes_in_another_process_with_two_threads(sample, out, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from solid.config import FeatureSettings;"
+        "import sys; from pathlib import Path; from solid.settings.schema import FeatureSettings;"
         "from solid.features import extract_features;"
         "extract_features(*map(Path, sys.argv[1:]), FeatureSettings())"
     )

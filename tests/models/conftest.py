@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from solid.config import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings
-from solid.models import ModelConfig, Recommender
+from solid.models.recommender import ModelConfig, Recommender
+from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings
 
 N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from solid.models import Recommender
+from solid.models.recommender import Recommender
 
 
 def loss_of(model: Recommender, histories: Tensor, candidates: Tensor) -> Tensor:

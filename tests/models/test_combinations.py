@@ -12,8 +12,9 @@ import torch
 from losses import loss_of
 from torch import Tensor
 
-from solid.config import ApgSettings
-from solid.models import Recommender, load_model, save_model
+from solid.models.recommender import Recommender
+from solid.models.storage import load_model, save_model
+from solid.settings.schema import ApgSettings
 
 Make = Callable[..., Recommender]
 BACKBONES = ["sasrec", "gru4rec", "bert4rec", "din"]

@@ -18,10 +18,11 @@ from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.evaluation.scoring import score_candidates
-from solid.models import Recommender, load_model, save_model
 from solid.models.codebook import Codebook
 from solid.models.generator import WeightGenerator
 from solid.models.layers import FullRank, mask_of
+from solid.models.recommender import Recommender
+from solid.models.storage import load_model, save_model
 
 Make = Callable[..., Recommender]
 KINDS = [("static", "item"), ("static", "semantic"), ("duet", "item"), ("apg", "both"), ("solid", "item")]

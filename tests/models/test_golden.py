@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from solid.config import FusionSettings, ModelSettings
-from solid.models import ModelConfig, Recommender
 from solid.models.layers import mask_of
+from solid.models.recommender import ModelConfig, Recommender
+from solid.settings.schema import FusionSettings, ModelSettings
 
 TOLERANCE = 1e-4
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from solid.config import Settings
-from solid.storage import download_folder
+from solid.settings.schema import Settings
+from solid.storage.outputs import download_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "solid:dev"

@@ -14,8 +14,8 @@ from kfp.dsl.graph_component import GraphComponent
 
 from pipelines.deployment import Deployment
 from pipelines.training import training
-from solid.config import load_settings
 from solid.data.sample import write_sample
+from solid.settings.loading import load_settings
 
 
 @pytest.fixture(scope="session")

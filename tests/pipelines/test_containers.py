@@ -25,7 +25,7 @@ import components
 from pipelines.local import run
 from solid import __version__
 from solid.errors import SolidError
-from solid.files import read_json
+from solid.storage.local import read_json
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

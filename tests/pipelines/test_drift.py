@@ -17,8 +17,9 @@ from pipelines.deployment import Deployment
 from pipelines.parameters import DEFAULTS, parameters
 from pipelines.retraining import retraining as retraining_pipeline
 from solid.cli import main
-from solid.config import Settings, load_settings
 from solid.registry.champion import MAKES_THE_MODEL
+from solid.settings.loading import load_settings
+from solid.settings.schema import Settings
 
 # Parameters of the pipeline that are single settings; the others are whole sections.
 SINGLE = {

@@ -19,7 +19,7 @@ from kfp.local import docker_task_handler
 from pipelines import cli
 from pipelines.local import run
 from solid.errors import SolidError
-from solid.s3 import Prefix
+from solid.storage.s3 import Prefix
 
 WRITE = 'mkdir -p "$(dirname "$1")"; printf done >"$1"'
 
@@ -86,7 +86,8 @@ def test_an_output_that_is_missing_in_the_store_fails_the_run(tmp_path: Path, s3
 
     with pytest.raises(SolidError, match=r"s3://solid/missing/thing-.*/make/made: the task ended well but did not wr"):
         go_in_store("thing", f"echo made > {tmp_path}/made")
-    put = f"{sys.executable} -c 'import sys; from solid.s3 import Prefix; Prefix(sys.argv[1]).write(str(), b\"x\")'"
+    write = 'import sys; from solid.storage.s3 import Prefix; Prefix(sys.argv[1]).write(str(), b"x")'
+    put = f"{sys.executable} -c '{write}'"
     go_in_store("thing", f'{put} "$1"')
     [made] = s3.list_objects_v2(Bucket="solid", Prefix="missing/")["Contents"]
     assert re.fullmatch(r"missing/thing-[0-9-]+/make/made", made["Key"])

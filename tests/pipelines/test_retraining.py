@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from forked import ForkedProcess
 
 from pipelines.cli import main
-from solid.files import read_json
+from solid.storage.local import read_json
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from solid.config import ModelSettings, Settings, TrainingSettings, load_settings
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError, SettingsError
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
-from solid.files import folder_digest, partial_of, write_json
-from solid.models import ModelConfig, Recommender, load_model, validation_uauc
+from solid.models.recommender import ModelConfig, Recommender
+from solid.models.storage import load_model, validation_uauc
+from solid.settings.loading import load_settings
+from solid.settings.schema import ModelSettings, Settings, TrainingSettings
+from solid.storage.local import folder_digest, partial_of, write_json
 from solid.training import train
 from solid.training.loop import fit
 from solid.training.state import TrainingState

@@ -19,13 +19,21 @@ from test_interruption import PARAMS, STEPS
 
 from solid.cli import main
 from solid.errors import DataError, SettingsError
-from solid.files import folder_digest
-from solid.s3 import Prefix, client
-from solid.storage import MANIFEST, download_file, download_folder, is_output, is_written, upload_file, upload_when_done
+from solid.storage.local import folder_digest
+from solid.storage.outputs import (
+    MANIFEST,
+    download_file,
+    download_folder,
+    is_output,
+    is_written,
+    upload_file,
+    upload_when_done,
+)
+from solid.storage.s3 import Prefix, client
 
 pytestmark = pytest.mark.s3
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 OLD, NEW = {"a": b"1", "b/c d": b"", "big": b"x" * 100}, {"a": b"2", "é": b"3"}
 
 
@@ -131,8 +139,9 @@ def test_a_step_that_fails_changes_nothing(address: str, elsewhere: Any) -> None
 @pytest.mark.parametrize(
     "moment",
     [
-        "import solid.s3; solid.s3.ProgressCallbackInvoker = lambda done: Kill()",  # some bytes are sent
-        "from solid.s3 import Prefix; Prefix.write = lambda *_: kill()",  # all but the manifest is there
+        # Some bytes are sent.
+        "import solid.storage.s3; solid.storage.s3.ProgressCallbackInvoker = lambda done: Kill()",
+        "from solid.storage.s3 import Prefix; Prefix.write = lambda *_: kill()",  # all but the manifest is there
     ],
 )
 def test_a_writer_killed_in_the_middle_leaves_the_older_output(address: str, moment: str, elsewhere: Any) -> None:
@@ -144,7 +153,7 @@ def kill(): os.kill(os.getpid(), signal.SIGKILL)
 class Kill(BaseSubscriber):
     def on_progress(self, **_): kill()
 {moment}
-from solid.storage import upload_when_done
+from solid.storage.outputs import upload_when_done
 with upload_when_done({address!r}, "prepare") as folder:
     folder.mkdir(parents=True)
     for number in range(20): (folder / str(number)).write_bytes(b"x" * 2_000_000)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from solid.config import MODALITIES, Settings, load_settings
 from solid.errors import SettingsError
+from solid.settings.loading import load_settings
+from solid.settings.schema import MODALITIES, Settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 SECTIONS = "data, prepare, features, semantics, model, training, finetune, apg, fusion, evaluation, checks, registry"
 FUSION = "generator, ids, branches, bound, t, alignment, codebook"
 MODALITY_LIST = "semantics.modalities: expected all, or a list of different modalities such as [id, id_text]"

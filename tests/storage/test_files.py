@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from solid.errors import DataError
-from solid.files import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
+from solid.storage.local import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
 
 DVC = Path(sys.executable).parent / "dvc"
 

@@ -71,7 +71,7 @@ def _local_value(ctx: click.Context, kind: _Place, value: Any, outputs: ExitStac
         return tuple(_local_value(ctx, kind, place, outputs) for place in value)
     if not _is_address(value):
         return value
-    from solid.storage import download_file, download_folder, upload_when_done
+    from solid.storage.outputs import download_file, download_folder, upload_when_done
 
     if kind is FOLDER:
         assert outputs is not None

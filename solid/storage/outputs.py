@@ -36,8 +36,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from solid.console import say
 from solid.errors import DataError, SettingsError
-from solid.files import whole_file
-from solid.s3 import MissingObjectError, Prefix
+from solid.storage.local import whole_file
+from solid.storage.s3 import MissingObjectError, Prefix
 
 MANIFEST = "solid-manifest.json"
 _DAY = timedelta(days=1)  # no upload takes longer, and no step comes back to an input after so long

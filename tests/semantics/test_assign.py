@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solid.config import SemanticsSettings
 from solid.errors import DataError, SettingsError
-from solid.files import read_json, write_json
-from solid.semantics import assign, cluster, number_of_classes, unit_rows
+from solid.semantics.assign import assign, cluster, number_of_classes, unit_rows
+from solid.settings.schema import SemanticsSettings
+from solid.storage.local import read_json, write_json
 
 
 def _write(root: Path, categories: list[str], **parts: np.ndarray) -> tuple[Path, Path, Path]:
@@ -96,7 +96,7 @@ def test_blobs_are_found_whatever_the_order(tmp_path: Path) -> None:
 
 def _with_mini_batches(vectors: np.ndarray, classes: int) -> tuple[np.ndarray, str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("solid.semantics._LLOYD_ITEMS", 0)
+        patch.setattr("solid.semantics.assign._LLOYD_ITEMS", 0)
         return cluster(unit_rows(vectors), classes, seed=0)
 
 
@@ -184,8 +184,8 @@ def test_missing_and_broken_vectors_are_named(tmp_path: Path) -> None:
 _RUN = """
 import sys
 from pathlib import Path
-from solid.config import SemanticsSettings
-from solid.semantics import assign
+from solid.settings.schema import SemanticsSettings
+from solid.semantics.assign import assign
 root = Path(sys.argv[1])
 assign(root / "prepared", root / "features", root / "embeddings", "id_text", Path(sys.argv[2]), SemanticsSettings())
 """

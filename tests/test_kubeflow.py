@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from solid.cli import main
 from solid.errors import SolidError
-from solid.executor import Executor
-from solid.s3 import Prefix
+from solid.kubeflow import Executor
+from solid.storage.s3 import Prefix
 
 
 def artifact(uri: str | Path, kind: str = "Dataset", **metadata: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 
-from solid.config import MODALITIES, SemanticsSettings
 from solid.console import say
 from solid.errors import DataError, SettingsError
-from solid.files import read_json, whole_folder, write_json
+from solid.settings.schema import MODALITIES, SemanticsSettings
+from solid.storage.local import read_json, whole_folder, write_json
 
 _STARTS = 3  # k-means keeps the best of so many starts
 _LLOYD_ITEMS = 50_000  # beyond, exact k-means (items x classes x width a pass) takes a quarter of an hour and more

@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from solid.errors import SolidError
-from solid.files import read_json, whole_file, write_json
-from solid.places import address_of
+from solid.storage.local import read_json, whole_file, write_json
+from solid.storage.places import address_of
 
 # Where the launcher of Kubeflow puts an artifact of each kind of store; a path of this machine stays as it is.
 _MOUNTS = {"s3://": "/s3/", "minio://": "/minio/", "gs://": "/gcs/"}
@@ -164,7 +164,7 @@ def _path(artifact: dict[str, Any]) -> Path:
 def _show(view: Path, place: str) -> None:
     """Copy a view of an output to the place of its artifact, a path or an address."""
     if place.startswith("s3://"):
-        from solid.storage import upload_file
+        from solid.storage.outputs import upload_file
 
         upload_file(view, place)
     else:

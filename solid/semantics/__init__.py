@@ -1,0 +1,1 @@
+"""Semantic ids: item vectors become classes."""
