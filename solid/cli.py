@@ -339,7 +339,7 @@ def export(**options: Any) -> None:
 @click.argument("history", nargs=-1, required=True)
 def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
     """Recommend items after HISTORY (original item ids, oldest first) with a registered model."""
-    from solid.registry.register import recommend as run
+    from solid.registry.recommend import recommend as run
 
     click.echo(run(model, list(history), k))
 

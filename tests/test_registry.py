@@ -27,7 +27,8 @@ from solid.registry.catalogue import Catalogue
 from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, measure
-from solid.registry.register import recommend, register
+from solid.registry.recommend import recommend
+from solid.registry.register import register
 from solid.settings.loading import load_settings
 from solid.settings.schema import FusionSettings, ModelSettings, Settings, TrainingSettings
 from solid.storage.local import read_json, write_json

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import yaml
 
 from solid.errors import SettingsError, SolidError
-from solid.registry.register import SETTINGS_FILE, champion_version
+from solid.registry.aliases import champion_version
+from solid.registry.version import SETTINGS_FILE, fetch_version
 from solid.settings.loading import load_settings
 from solid.settings.schema import Settings
 from solid.storage.local import whole_folder, write_json
@@ -45,7 +46,7 @@ def fetch_champion(
     with tempfile.TemporaryDirectory() as scratch, clear_errors():
         client = connect()
         version = champion_version(client, name)
-        kept = _artifacts(name, version, Path(scratch)) if version else None
+        kept = fetch_version(name, version, Path(scratch)) if version else None
         made_with = kept / SETTINGS_FILE if kept else None
         if version is None:
             said = f"{name} has no champion: the settings are those given"
@@ -68,12 +69,6 @@ def fetch_champion(
             if kept and (kept / "profile").is_dir():
                 shutil.copytree(kept / "profile", folder / "profile")
     return said
-
-
-def _artifacts(name: str, version: str, scratch: Path) -> Path:
-    import mlflow
-
-    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(scratch)), "artifacts")
 
 
 def _take_over(today: Settings, made_with: Path, version: str) -> Settings:

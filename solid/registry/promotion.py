@@ -5,7 +5,9 @@ And on data that passed its checks: a model may win on broken data, too.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.metrics import UserMetrics, candidate_metrics
 from solid.evaluation.scoring import score_items
 from solid.registry.catalogue import Catalogue
+from solid.registry.version import digests, fetch_version
 from solid.settings.schema import Settings
 
 
@@ -35,6 +38,23 @@ class Verdict:
     reason: str
     comparison: Comparison | None = None
     champion: UserMetrics | None = None
+
+
+def decide(
+    name: str, before: str | None, model: Path, measured: UserMetrics, dataset: Dataset, settings: Settings
+) -> Verdict:
+    """Compare a model with the champion, version ``before``, as the registry holds it."""
+    if before is None:
+        return Verdict(True, "there was no champion")
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = fetch_version(name, before, Path(scratch))
+        if digests(model) == digests(kept / "model"):
+            return Verdict(False, f"it equals the champion, version {before}, byte for byte")
+        try:
+            champion = Catalogue.load(kept / "model", kept / "items.parquet")
+        except DataError as error:
+            return Verdict(False, f"the champion, version {before}, cannot be compared ({error}); choose by hand")
+        return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
 
 
 def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings: Settings) -> Verdict:

@@ -1,0 +1,96 @@
+"""What a version of the registry holds: the model to serve, and what a later retraining needs of it.
+
+Beside serving.py and a copy of the package these are the model folder, the table of its items, the settings that made
+it, and the profile of its data.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from solid.models.recommender import ModelConfig
+from solid.registry.catalogue import Catalogue
+from solid.registry.profile import Profile
+from solid.settings.schema import Settings
+from solid.storage.local import file_md5
+
+SETTINGS_FILE = "params.yaml"
+_PACKAGE = Path(__file__).parent.parent
+# What serving.py and the modules it imports need, besides MLflow.
+_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
+_MODEL_FILES = ("config.json", "model.safetensors")
+
+
+def log_version(
+    name: str,
+    catalogue: Catalogue,
+    model: Path,
+    profile: Profile,
+    settings: dict[str, Any],
+    example: list[str],
+    tags: dict[str, str],
+    run_id: str,
+) -> tuple[str, str]:
+    """Log a model with all that goes along as a new version of ``name``; return its model id and version."""
+    import mlflow
+
+    # Answers hold lists of texts and lists of numbers, which MLflow's signature cannot tell apart and warns about.
+    logging.getLogger("mlflow.types.type_hints").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
+        staged, items = Path(scratch, "model"), Path(scratch, "items.parquet")
+        staged.mkdir()
+        for file in _MODEL_FILES:
+            shutil.copy(model / file, staged)
+        catalogue.items.to_parquet(items, index=False)
+        profile.save(Path(scratch, "profile"))
+        made_with = Path(scratch, SETTINGS_FILE)
+        made_with.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        info = mlflow.pyfunc.log_model(
+            name="recommender",
+            python_model=str(_PACKAGE / "registry" / "serving.py"),
+            artifacts={
+                "model": str(staged),
+                "items": str(items),
+                "profile": str(Path(scratch, "profile")),
+                "settings": str(made_with),
+            },
+            code_paths=[str(_PACKAGE)],
+            # Without the local part, such as +cpu, which no package index knows.
+            pip_requirements=[
+                f"mlflow=={mlflow.__version__}",
+                *(f"{package}=={installed(package).partition('+')[0]}" for package in _REQUIREMENTS),
+            ],
+            input_example=([example], {"k": 10, "exclude_seen": True}),
+            registered_model_name=name,
+            tags=tags,
+        )
+    return str(info.model_id), str(info.registered_model_version)
+
+
+def fetch_version(name: str, version: str, scratch: Path) -> Path:
+    """Download what a version holds into ``scratch``; return the folder of its artifacts."""
+    import mlflow
+
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(scratch)), "artifacts")
+
+
+def digests(model: Path) -> list[str]:
+    """Of the files that are the model: equal for equal models."""
+    return [file_md5(model / file) for file in _MODEL_FILES]
+
+
+def settings_of(config: ModelConfig, settings: Settings) -> dict[str, Any]:
+    """The settings that made a model, as params.yaml holds them: its own word on itself comes first."""
+    made = settings.model_dump(mode="json") | {"model": config.model.model_dump(mode="json")}
+    if config.fusion:
+        made["fusion"] = config.fusion.model_dump(mode="json")
+    if config.modality:
+        made["semantics"]["modalities"] = [config.modality]
+    return made
