@@ -22,7 +22,8 @@ from solid.data.dataset import Dataset
 from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.models.recommender import ModelConfig, Recommender
-from solid.semantics.assign import cluster, number_of_classes, unit_rows
+from solid.semantics.clustering import cluster, number_of_classes
+from solid.semantics.vectors import unit_rows
 from solid.settings.loading import load_settings
 from solid.settings.schema import FusionSettings, Settings
 from solid.training.loop import fit

@@ -17,7 +17,8 @@ from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
 from solid.models.heads import SolidHead
 from solid.models.recommender import ModelConfig, Recommender
-from solid.semantics.assign import cluster, unit_rows
+from solid.semantics.clustering import cluster
+from solid.semantics.vectors import unit_rows
 from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from solid.data.dataset import Dataset
 from solid.models.codebook import Codebook
 from solid.models.recommender import Recommender
-from solid.semantics.assign import item_vectors
+from solid.semantics.vectors import item_vectors
 
 Ints = NDArray[np.int64]
 

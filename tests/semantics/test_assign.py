@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solid.errors import DataError, SettingsError
-from solid.semantics.assign import assign, cluster, number_of_classes, unit_rows
+from solid.semantics.assign import assign
+from solid.semantics.clustering import cluster, number_of_classes
+from solid.semantics.vectors import unit_rows
 from solid.settings.schema import SemanticsSettings
 from solid.storage.local import read_json, write_json
 
@@ -96,7 +98,7 @@ def test_blobs_are_found_whatever_the_order(tmp_path: Path) -> None:
 
 def _with_mini_batches(vectors: np.ndarray, classes: int) -> tuple[np.ndarray, str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("solid.semantics.assign._LLOYD_ITEMS", 0)
+        patch.setattr("solid.semantics.clustering._LLOYD_ITEMS", 0)
         return cluster(unit_rows(vectors), classes, seed=0)
 
 
