@@ -1,0 +1,157 @@
+"""What people look for in a project that they adopt: a wheel, a version, make targets, a citation, forms."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import solid
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYTHONS = re.findall(r"3\.\d+", " ".join(PROJECT["classifiers"]))
+# Every step that needs no registry, in one process and with the commands' own defaults but for size.
+CHAIN = """
+import sys
+from solid.cli import main
+import solid
+print(solid.__file__)
+SMALL = "--set model.dim=8 --set model.attention_heads=2 --set training.epochs=1 --set evaluation.bootstrap=100"
+for line in f'''
+sample --out data
+ingest --out raw
+prepare --raw raw --out prepared --set prepare.negatives=9
+features --raw raw --prepared prepared --out features
+train --head duet --prepared prepared --out duet {SMALL}
+embed --prepared prepared --model duet --out embeddings
+assign --modality id_text_image --prepared prepared --features features --embeddings embeddings --out classes
+train --head duet --ids semantic --prepared prepared --semantics classes --out semantic {SMALL}
+train --head solid --prepared prepared --semantics classes --semantic-model semantic --out solid {SMALL}
+evaluate --prepared prepared --model duet=duet --model SOLID=solid --out evaluation {SMALL}
+export --prepared prepared --semantics classes --out released
+'''.strip().splitlines():
+    main(line.split(), standalone_mode=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    source = folder / "source"  # setuptools leaves files beside what it builds
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and name.split("/")[0] in {
+            "solid",
+            "components",
+            "pipelines",
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+        }:
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_runs_the_chain_outside_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    site, place = tmp_path / "site", tmp_path / "elsewhere"
+    place.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(site), "SOLID_TRACKING": "off", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", CHAIN], cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(site)), "the checkout's code ran, not the wheel's"
+    assert "| SOLID " in done.stdout
+    assert (place / "evaluation" / "report.html").stat().st_size > 100_000
+
+
+def test_the_wheel_says_what_it_is(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [path] = [name for name in names if name.endswith(".dist-info/METADATA")]
+        metadata = archive.read(path).decode()
+    assert f"Version: {solid.__version__}\n" in metadata
+    assert "License-Expression: Apache-2.0\n" in metadata
+    assert {"solid/py.typed", path.replace("METADATA", "licenses/LICENSE")} <= set(names)
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"solid", "components", "pipelines"}
+
+
+def test_the_version_has_one_home_and_the_changelog_tells_of_it() -> None:
+    assert "version" in PROJECT["dynamic"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", changes, re.MULTILINE)
+    assert [name for name, _ in headings[:2]] == ["Unreleased", solid.__version__]
+    assert all(date for _, date in headings[1:])
+    kinds = set(re.findall(r"^### (.+)$", changes, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for file in ("pyproject.toml", "CITATION.cff", "Dockerfile", "Makefile"):
+        assert f'"{solid.__version__}"' not in (ROOT / file).read_text(encoding="utf-8"), file
+
+
+def test_ci_and_make_know_every_python_that_the_project_names() -> None:
+    assert PYTHONS == ["3.11", "3.12", "3.13"]
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["pythons"]["strategy"]["matrix"]["python"] == PYTHONS
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(f"python{version}" in makefile for version in PYTHONS)
+
+
+def test_make_help_describes_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE)
+    [phony] = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert sorted(targets) == sorted(phony.split())
+    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    described = dict(re.findall(r"^([a-z-]+) +(\S.+)$", shown, re.MULTILINE))
+    assert sorted(described) == sorted(targets)
+
+
+def test_the_citation_names_the_paper() -> None:
+    """All of it was checked once against the schema of version 1.2.0, by cffconvert."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["license"] == PROJECT["license"]
+    paper = citation["preferred-citation"]
+    assert paper["doi"] == "10.1145/3664647.3680574"
+    assert "2408.00123" in paper["identifiers"][0]["value"]
+    assert [author["family-names"] for author in paper["authors"]][::7] == ["Lv", "Wu"]
+
+
+@pytest.mark.parametrize("form", ["bug", "idea"])
+def test_issue_forms_are_what_github_accepts(form: str) -> None:
+    text = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{form}.yml").read_text(encoding="utf-8")
+    parsed: dict[str, Any] = yaml.safe_load(text)
+    assert set(parsed) == {"name", "description", "labels", "body"}
+    ids = []
+    for part in parsed["body"]:
+        assert part["type"] in {"markdown", "textarea", "input", "dropdown", "checkboxes"}
+        if part["type"] == "markdown":
+            assert list(part["attributes"]) == ["value"]
+            continue
+        ids.append(part["id"])
+        assert part["attributes"]["label"]
+        assert set(part) <= {"type", "id", "attributes", "validations"}
+    assert ids
+    assert len(set(ids)) == len(ids)
