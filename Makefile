@@ -4,6 +4,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do $$python -c "" 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 IMAGE ?= solid:dev
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check wheel image pipeline stack stack-down clean
@@ -29,8 +30,8 @@ setup: .venv/installed  ## install the pinned packages into .venv
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
 	@$(BIN)/python scripts/run.py --source '$(SOURCE)' --format '$(or $(FORMAT),auto)' $(foreach pair,$(SET),--set '$(pair)')
 
-test: setup  ## run the whole test suite
-	@$(BIN)/python -m pytest
+test: setup  ## run the whole test suite, in WORKERS=2 processes; a file of tests stays in one
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10
 
 wheel: setup  ## build the wheel into dist/, install it in a fresh environment of PYTHON and run the chain there
 	@scripts/wheel.sh $(PYTHON)

@@ -1,14 +1,19 @@
-"""Fixtures shared by all tests; what a machine lacks is said in one line and skipped."""
+"""Fixtures shared by all tests; what a machine lacks is said in one line and skipped.
+
+`make test` runs two workers beside each other. A file is one worker's, so fixtures of a module are made once; those of a
+session are made once a worker, unless they come from ``once_a_session``.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +25,41 @@ os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
 # Before anything imports PyTorch or NumPy, so that what a test computes itself equals what a command does.
 for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
     os.environ.setdefault(_variable, _value)
+# One thread in every process, those that tests start among them: libraries start one a core, which are busy with waiting.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no worker ends with one while the other has nothing left."""
+    slow: dict[Path, int] = {}
+    for item in items:
+        slow[item.path] = slow.get(item.path, 0) + (item.get_closest_marker("slow") is not None)
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session")
+def once_a_session(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fill a folder by its name, in whichever worker asks first; all workers get the same folder, to read only."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = root / name
+        with (root / f"{name}.lock").open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it when the file is closed, however that happens
+            lock.seek(0)
+            if lock.read() != "filled":
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                lock.write("filled")
+        return folder
+
+    return once
 
 
 def _folder(variable: str, default: str) -> Path:

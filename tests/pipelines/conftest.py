@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,18 +39,20 @@ def graph() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory, graph: dict[str, Any]) -> Chain:
+def chain(once_a_session: Callable[[str, Callable[[Path], object]], Path], graph: dict[str, Any]) -> Chain:
     """Every stage of dvc.yaml but register, called as a shell would, with small settings."""
-    folder = tmp_path_factory.mktemp("by_hand")
-    data = folder / "data"
-    write_sample(data, 0)
-    settings = load_settings(None, [*SMALL, f"data.source={data}"])
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-    for name, stage in graph.items():
-        for command in commands(stage, settings) if name != "register" else []:
-            program, *arguments = shlex.split(command)
-            assert program == "solid"
-            call = [sys.executable, "-m", "solid.cli", *arguments]
-            done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-    return Chain(data, settings, folder / "work")
+
+    def call_all(folder: Path) -> None:
+        settings = load_settings(None, [*SMALL, f"data.source={folder / 'data'}"])
+        write_sample(folder / "data", 0)
+        (folder / "params.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+        for name, stage in graph.items():
+            for command in commands(stage, settings) if name != "register" else []:
+                program, *arguments = shlex.split(command)
+                assert program == "solid"
+                call = [sys.executable, "-m", "solid.cli", *arguments]
+                done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, done.stderr
+
+    folder = once_a_session("by_hand", call_all)
+    return Chain(folder / "data", load_settings(folder / "params.yaml"), folder / "work")
