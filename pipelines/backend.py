@@ -7,7 +7,6 @@ command lines are seen and kept.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -21,12 +20,10 @@ from typing import Any, TypeVar
 import click
 import yaml
 
+from pipelines.parameters import given
 from solid.errors import SolidError
 
 F = TypeVar("F", bound=Callable[..., Any])
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "BOOLEAN": bool, "LIST": list, "STRUCT": dict,
-}  # fmt: skip
 _VERSION_LENGTH = 16
 
 
@@ -69,23 +66,8 @@ class Package:
         Raises:
             SolidError: there is no such parameter, a value is of another type, or one without default is missing.
         """
-        values: dict[str, Any] = {}
-        for pair in pairs:
-            name, equals, text = pair.partition("=")
-            if not equals:
-                raise SolidError(f"--parameter {pair}: write it as NAME=VALUE")
-            if name not in self.inputs:
-                close = difflib.get_close_matches(name, self.inputs, 1)
-                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(self.inputs) or 'none'}"
-                raise SolidError(f"--parameter {pair}: pipeline {self.name} has no such parameter; {hint}")
-            kind = self.inputs[name]["parameterType"]
-            try:
-                value = text if kind == "STRING" else yaml.safe_load(text)
-            except yaml.YAMLError:
-                raise SolidError(f"--parameter {pair}: the value is not valid YAML") from None
-            if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
-                raise SolidError(f"--parameter {pair}: expected a value of type {kind.lower().replace('_', ' ')}")
-            values[name] = value
+        kinds = {name: about["parameterType"] for name, about in self.inputs.items()}
+        values = given(pairs, kinds, self.name)
         missing = [name for name, about in self.inputs.items() if not about.get("isOptional") and name not in values]
         if missing:
             raise SolidError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from kfp.compiler import Compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 from kfp.dsl.graph_component import GraphComponent
+from kfp.pipeline_spec.pipeline_spec_pb2 import ParameterType
 
 from pipelines.deployment import Deployment
+from pipelines.parameters import given
 from pipelines.retraining import retraining
 from pipelines.training import training
 from solid.errors import SettingsError
@@ -23,17 +25,15 @@ PIPELINES: dict[str, Callable[[Deployment], GraphComponent]] = {"training": trai
 _PINNED = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 
-def arguments(pipeline: GraphComponent, parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Those of ``parameters`` that a pipeline has, and ``overrides``, which it must have.
+def arguments(pipeline: GraphComponent, parameters: dict[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
+    """Those of ``parameters`` that a pipeline has, and those of ``pairs`` NAME=VALUE, which it must have.
 
     Raises:
-        SettingsError: an override names a parameter that the pipeline does not have.
+        SettingsError: a pair names no parameter of the pipeline, or its value does not fit.
     """
-    known = pipeline.component_spec.inputs or {}
-    for name in overrides:
-        if name not in known:
-            raise SettingsError(f"{pipeline.name}: no parameter {name!r}; there are {', '.join(known)}")
-    return {name: value for name, value in parameters.items() if name in known} | overrides
+    known = pipeline.pipeline_spec.root.input_definitions.parameters
+    kinds = {name: ParameterType.ParameterTypeEnum.Name(known[name].parameter_type) for name in sorted(known)}
+    return {name: value for name, value in parameters.items() if name in known} | given(pairs, kinds, pipeline.name)
 
 
 def check_pinned(image: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
-import yaml
 
 from pipelines.schedule import schedule
 from pipelines.submit import submit
@@ -73,7 +72,7 @@ def parameter_options(command: F) -> F:
 @parameter_options
 def compile_(
     name: str, image: str | None, allow_tag: bool, accelerator: str | None, deployment: Path | None, out: Path | None,
-    manifests: bool, namespace: str | None, version_name: str | None, **settings: Any,
+    manifests: bool, namespace: str | None, version_name: str | None, parameters: tuple[str, ...], **settings: Any,
 ) -> None:  # fmt: skip
     """Write the pipeline NAME as the YAML that Kubeflow takes.
 
@@ -100,7 +99,7 @@ def compile_(
     if not allow_tag:
         catalogue.check_pinned(how.image)
     pipeline = catalogue.PIPELINES[name](how)
-    values = catalogue.arguments(pipeline, *_parameters(**settings))
+    values = catalogue.arguments(pipeline, _parameters(**settings), parameters)
     manifest = KubernetesManifestOptions(
         pipeline_name=name,
         pipeline_version_name=version_name or name,
@@ -123,7 +122,9 @@ def compile_(
               help="Store in which the run gets a prefix of its own, for all artifacts, as on a cluster; --out then "
               "keeps only what the steps say of them.  [default: artifacts stay in --out]")  # fmt: skip
 @parameter_options
-def run(name: str, runner: str, image: str, out: Path, root: str | None, **settings: Any) -> None:
+def run(
+    name: str, runner: str, image: str, out: Path, root: str | None, parameters: tuple[str, ...], **settings: Any
+) -> None:
     """Run the pipeline NAME on this machine; outputs are the same files that `dvc repro` makes.
 
     Containers speak to the MLflow server that MLFLOW_TRACKING_URI names. Without one they do not track training, and
@@ -134,7 +135,7 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
     from pipelines.local import run as run_locally
     from pipelines.results import tell
 
-    values, given = _parameters(**settings)
+    values = _parameters(**settings)
     source = str(values["data"]["source"])
     if "://" not in source:
         place = Path(source).expanduser().resolve()
@@ -150,28 +151,20 @@ def run(name: str, runner: str, image: str, out: Path, root: str | None, **setti
             )
         say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
         os.environ["SOLID_TRACKING"] = "off"
-        given.setdefault("registering", False)
+        values["registering"] = False
     pipeline = catalogue.PIPELINES[name](load_deployment(image=image))
     mount = source if "://" not in source else None
-    arguments = catalogue.arguments(pipeline, values, given)
+    arguments = catalogue.arguments(pipeline, values, parameters)
     made = run_locally(pipeline, arguments, out, containers=containers, source=mount, store=root)
     click.echo(tell(made, root))
 
 
-def _parameters(
-    params: Path | None, overrides: tuple[str, ...], parameters: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings at hand as parameters of a pipeline, and those given as NAME=VALUE, the value in YAML."""
+def _parameters(params: Path | None, overrides: tuple[str, ...]) -> dict[str, Any]:
+    """The settings at hand as parameters of a pipeline."""
     from pipelines.parameters import parameters as of_settings
     from solid.settings.loading import load_settings
 
-    given = {}
-    for pair in parameters:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"--parameter {pair}: write it as name=value, for example backbones=[sasrec]")
-        given[name] = yaml.safe_load(text)
-    return of_settings(load_settings(params, overrides)), given
+    return of_settings(load_settings(params, overrides))
 
 
 main.add_command(submit)

@@ -10,8 +10,9 @@ from kubernetes.utils import parse_quantity
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
-from solid.settings.loading import faults, read_mapping
+from solid.settings.loading import faults
 from solid.settings.schema import Section
+from solid.settings.strict_yaml import read_mapping
 
 # Keys of a secret or config map -> variables that the AWS and MLflow clients read. All may be missing.
 S3_SECRET = {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from solid import __version__, kubeflow
+from solid.errors import SettingsError
 from solid.storage.places import FILE, FOLDER, INPUT, Step, input_folder
 
 if TYPE_CHECKING:
@@ -221,12 +222,12 @@ class _Mapping(click.ParamType[dict[str, Any]]):
     name = "YAML"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        import yaml
+        from solid.settings.strict_yaml import parse_yaml
 
         try:
-            mapping = yaml.safe_load(value) if isinstance(value, str) else value
-        except yaml.YAMLError:
-            mapping = None
+            mapping = parse_yaml(value, repr(value)) if isinstance(value, str) else value
+        except SettingsError as error:
+            self.fail(str(error), param, ctx)
         if not isinstance(mapping, dict):
             self.fail(f"expected a mapping such as {{training: {{seed: 1}}}}, not {value!r}", param, ctx)
         return mapping

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
 from solid.settings.loading import validated, with_overrides
 from solid.settings.schema import MODALITIES, Head, Ids, Modality, Section, Settings
+from solid.settings.strict_yaml import read_mapping
 
 Backbone = Literal["sasrec", "gru4rec", "bert4rec", "din"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
@@ -170,14 +170,7 @@ def read_table(path: Path, overrides: tuple[str, ...] = ()) -> Table:
     Raises:
         SettingsError: the file is missing or not YAML, or something in it does not fit; every fault is named.
     """
-    try:
-        given = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}") from None
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
-    if not isinstance(given, dict):
-        raise SettingsError(f"{path}: expected title, data, seeds, backbones and models; found {type(given).__name__}")
+    given = read_mapping(path, "title, data, seeds, backbones and models")
     try:
         grid = Grid.model_validate(given)
     except ValidationError as error:
@@ -266,16 +259,3 @@ def _faults(error: ValidationError) -> Iterable[str]:
         elif fault["type"] == "value_error":
             message, given = str(fault["ctx"]["error"]), ""
         yield f"{place + ': ' if place else ''}{message}{given}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once: a second model of a name would silently take the place of the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
-            seen.append(key)
-        return super().construct_mapping(node, deep)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from solid.errors import SettingsError
 from solid.settings.schema import Settings
+from solid.settings.strict_yaml import parse_yaml, read_mapping
 
 
 def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
@@ -34,38 +34,16 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
     return validated(with_overrides(values, overrides))
 
 
-def read_mapping(path: Path, expected: str) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping; an empty one holds an empty mapping.
-
-    Args:
-        path: of the file.
-        expected: what a reader should put into it, for the message.
-
-    Raises:
-        SettingsError: it is not YAML, or something else than a mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected {expected}, found {type(values).__name__}")
-    return values
-
-
 def with_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Apply ``section.key=value`` overrides (values are YAML) to sections of settings, in place; return them.
 
     Raises:
-        SettingsError: an override is not written that way.
+        SettingsError: an override is not written that way, or its value is not YAML.
     """
     for override in overrides:
         name, equals, text = override.partition("=")
         section, dot, key = name.strip().partition(".")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise SettingsError(f"--set {override}: the value is not valid YAML") from None
+        value = parse_yaml(text, f"--set {override}")
         if not dot and isinstance(value, dict):  # some or all keys of a section
             changes = value
         elif equals and dot:

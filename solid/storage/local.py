@@ -83,10 +83,8 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file; is {path.parent} the output of the step before?")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}:{error.lineno}: not valid JSON ({error.msg}); run the step that wrote it again"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error}); run the step that wrote it again") from None
 
 
 def file_md5(path: Path) -> str:

@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_named(changes: dict[str, Any], message: str, tmp_p
 def test_a_second_model_of_a_name_is_no_silent_replacement(tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text("models:\n  a: {head: static}\n  a: {head: duet}\n")
-    with pytest.raises(SettingsError, match="'a' stands there twice"):
+    with pytest.raises(SettingsError, match="line 3, column 3: the key 'a' stands twice, first in line 2"):
         read_table(path)
 
 

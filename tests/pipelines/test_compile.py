@@ -84,14 +84,19 @@ def test_an_image_that_is_not_pinned_is_refused_unless_allowed(tmp_path: Path, i
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("epochs=3", "training: no parameter 'epochs'; there are "),
-        ("backbones", "--parameter backbones: write it as name=value, for example backbones=[sasrec]"),
+        ("epochs=3", "pipeline training has no such parameter; it has apg, backbones, baselines, data, "),
+        ("modality=[id]", "pipeline training has no such parameter; did you mean modalities?"),
+        ("backbones", "write it as NAME=VALUE, for example backbones=[sasrec]"),
+        ("backbones=sasrec", "expected a value of type list"),
+        ("backbones=[a", "not valid YAML: line 1, column 3: expected ',' or ']', but got '<stream end>'"),
+        ("training={seed: 1, seed: 2}", "the key 'seed' stands twice, first in line 1, column 2"),
     ],
 )
-def test_a_parameter_that_does_not_exist_is_refused(tmp_path: Path, given: str, message: str) -> None:
+def test_a_parameter_that_does_not_fit_is_refused(tmp_path: Path, given: str, message: str) -> None:
     arguments = ["compile", "training", "--out", str(tmp_path / "p.yaml"), "--image", DIGEST, "--parameter", given]
     done = CliRunner().invoke(cli.main, arguments)
     assert done.exit_code != 0
+    assert f"Error: --parameter {given}: " in done.output
     assert message in done.output
     assert not list(tmp_path.iterdir())
 

@@ -109,7 +109,7 @@ def test_a_store_that_cannot_be_used_is_said_before_anything_runs(tmp_path: Path
             "data.source nowhere: no such folder or file; for sample data: solid sample",
         ),
         (["--set", "training.epoks=1"], "settings do not fit:"),
-        (["--parameter", "epochs=1"], "training: no parameter 'epochs'"),
+        (["--parameter", "epochs=1"], "pipeline training has no such parameter; it has apg,"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_runs(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -195,12 +195,12 @@ def test_a_server_that_is_not_there(package: Path, monkeypatch: pytest.MonkeyPat
     [
         ("txet=a", "did you mean text?"),
         ("zzz=a", "it has flag, many, section, share, text"),
-        ("text", "write it as NAME=VALUE"),
+        ("text", "write it as NAME=VALUE, for example"),
         ("section=[1]", "expected a value of type struct"),
         ("share=much", "expected a value of type number double"),
         ("share=true", "expected a value of type number double"),
         ("flag=1", "expected a value of type boolean"),
-        ("many={", "not valid YAML"),
+        ("many={", "not valid YAML: line 1, column 2: expected the node content, but found '<stream end>'"),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_told_before_anything_is_sent(

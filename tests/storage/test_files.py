@@ -141,8 +141,12 @@ def test_json_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     path.write_text('{\n"a": }')
     with pytest.raises(DataError) as caught:
         read_json(path)
-    message = f"{path}:2: not valid JSON (Expecting value); run the step that wrote it again"
+    message = f"{path}: not valid JSON (Expecting value: line 2 column 6 (char 7)); run the step that wrote it again"
     assert str(caught.value) == message
+    for content in (b'{"a": "\xff"}', b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"{path}: not valid JSON"):
+            read_json(path)
 
 
 # digests
