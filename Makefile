@@ -7,7 +7,7 @@ IMAGE ?= solid:dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check wheel image pipeline stack stack-down clean
+.PHONY: help setup run test check docs wheel image pipeline stack stack-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,12 @@ pipeline: setup image  ## run the training pipeline in containers, on the sample
 	@test -d data || $(BIN)/solid sample --out data
 	@$(BIN)/solid-pipeline run training --image $(IMAGE) $(foreach pair,$(SET),--set '$(pair)')
 
-check: setup  ## lint, format, types and whether dvc.lock is current
+docs: setup  ## write docs/settings.md anew from the settings
+	@$(BIN)/python scripts/settings_page.py
+
+check: setup  ## lint, format, types, and whether docs/settings.md and dvc.lock are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python scripts/settings_page.py --check
 	@! $(BIN)/dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
 		{ echo "dvc.lock is stale: run make run, and commit dvc.lock"; exit 1; }
 

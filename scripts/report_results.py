@@ -7,7 +7,6 @@ Kubeflow run. Without the variables of GitHub Actions the report is only printed
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from github import github
 
 from pipelines.submit import table
 from solid.errors import SolidError
+from solid.storage.local import read_json
 from solid.tracking import clear_errors, connect
 
 MARK = "<!-- solid: retraining report -->"
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--issue", default="", help="number of an issue for the comment, where no pull request is")
     arguments = parser.parse_args()
     try:
-        report = compose(json.loads(arguments.run.read_text(encoding="utf-8")) if arguments.run.exists() else None)
+        report = compose(read_json(arguments.run) if arguments.run.exists() else None)
         print(report)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as file:

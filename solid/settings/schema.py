@@ -72,11 +72,13 @@ class SemanticsSettings(Section):
 class ModelSettings(Section):
     """The recommender that every head shares."""
 
-    backbone: Literal["sasrec", "gru4rec", "bert4rec", "din"] = "sasrec"
+    backbone: Literal["sasrec", "gru4rec", "bert4rec", "din"] = Field(
+        "sasrec", description="what turns a history into a user state (method section 1)"
+    )
     dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
     length: int = Field(10, ge=1, description="history length L")
     attention_heads: int = Field(4, ge=1, description="attention heads of sasrec and bert4rec; they divide dim")
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations that training sets to zero")
     cloze: float = Field(0.2, ge=0, lt=1, description="share of history positions that bert4rec hides in training")
 
     @model_validator(mode="after")
@@ -95,15 +97,15 @@ class TrainingSettings(Section):
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation UAUC")
     batch_size: int = Field(1024, ge=2, description="candidate rows a step (each history has 1 + negatives of them)")
     negatives: int = Field(4, ge=1, description="negatives a training positive, drawn anew each epoch")
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
+    weight_decay: float = Field(0.1, ge=0, description="of AdamW, decoupled from the gradient")
     gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
     selection: Literal["valid", "test"] = Field(
         "valid",
         description="users' events that pick the epoch; test: the released protocol, which trains on the validation "
         "events and picks on the test events, only for comparison with published rows",
     )
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of initial weights, order, negatives and dropout")
     threads: int = Field(
         1, ge=1, description="CPU threads; one gives the same bytes anywhere, and small batches gain nothing from more"
     )
@@ -161,7 +163,7 @@ class EvaluationSettings(Section):
     full: bool = Field(True, description="rank the held-out item among all items, too")
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the bootstrap and of the maps in the report")
 
 
 class CheckSettings(Section):
