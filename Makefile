@@ -46,8 +46,9 @@ pipeline: setup image  ## run the training pipeline in containers, on the sample
 docs: setup  ## write docs/settings.md anew from the settings
 	@$(BIN)/python scripts/settings_page.py
 
-check: setup  ## lint, format, types, and whether docs/settings.md and dvc.lock are current
+check: setup  ## lint, format, types, which room imports which, whether docs/settings.md and dvc.lock are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@said=$$($(BIN)/lint-imports --no-logo --no-cache) || { echo "$$said"; exit 1; }
 	@$(BIN)/python scripts/settings_page.py --check
 	@! $(BIN)/dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
 		{ echo "dvc.lock is stale: run make run, and commit dvc.lock"; exit 1; }

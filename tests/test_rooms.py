@@ -1,0 +1,61 @@
+"""Which room may import which: the contracts of pyproject.toml hold, and each is broken by an import against it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("house")
+    for package in ("solid", "components", "pipelines"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def test_the_rooms_are_kept() -> None:
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "broken"),
+    [
+        ("solid/data/ingest.py", "import solid.models.kinds", "a room imports only from rooms below it"),
+        ("solid/newcomer.py", "", "a room imports only from rooms below it, and a new room is given its place"),
+        ("solid/errors.py", "import components.common", "the library knows nothing of Kubeflow's pipelines"),
+        ("solid/data/readers/base.py", "import solid.data.readers.lines", "no circles"),
+        ("components/embed.py", "import solid.semantics.vectors", "pipelines and components wire steps"),
+        ("solid/kubeflow.py", "import kfp", "the image needs no kfp"),
+        ("solid/data/dataset.py", "import torch", "data, classes, settings and stores do without torch"),
+        ("solid/training/loop.py", "import mlflow", "MLflow is spoken to from tracking and registry alone"),
+        ("pipelines/local.py", "import boto3", "S3 is spoken to from storage alone"),
+    ],
+)
+def test_an_import_against_the_rules_is_found(house: Path, file: str, line: str, broken: str) -> None:
+    place = house / file
+    before = place.read_text(encoding="utf-8") if place.exists() else None
+    place.write_text(f"{before or ''}\n{line}\n", encoding="utf-8")
+    try:
+        done = lint(house)
+    finally:
+        if before is None:
+            place.unlink()
+        else:
+            place.write_text(before, encoding="utf-8")
+    assert done.returncode == 1
+    said = done.stdout.partition("Broken contracts")[2]
+    assert broken in said.replace("\n", " ")
