@@ -19,8 +19,8 @@ import torch
 
 from solid.console import say
 from solid.data.dataset import Dataset
-from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
+from solid.metrics.measured import candidate_metrics
 from solid.models.recommender import ModelConfig, Recommender
 from solid.semantics.clustering import cluster, number_of_classes
 from solid.semantics.vectors import unit_rows

@@ -13,8 +13,8 @@ from solid.data.dataset import Dataset
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.readers import find_reader
-from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
+from solid.metrics.measured import candidate_metrics
 from solid.models.heads import SolidHead
 from solid.models.recommender import ModelConfig, Recommender
 from solid.semantics.clustering import cluster

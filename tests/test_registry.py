@@ -19,8 +19,8 @@ import torch
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
-from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
+from solid.metrics.measured import candidate_metrics
 from solid.models.recommender import ModelConfig, Recommender
 from solid.models.storage import save_model
 from solid.registry.catalogue import Catalogue

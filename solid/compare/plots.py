@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from solid.compare.results import Gain, Line
-from solid.compare.table import TITLES, is_significant
+from solid.compare.table import is_significant
 from solid.evaluation.plots import Figure, as_dict, blank, escape, rounded
+from solid.metrics.catalogue import COMPARED, MAIN, metric, titles
 
 Styles = Mapping[str, Mapping[str, str]]
 
@@ -23,21 +24,21 @@ def place_of(line: Line) -> str:
 
 
 def gains(lines: Sequence[Line], styles: Styles, baseline: str) -> dict[str, Figure]:
-    """For each data set and backbone, the difference in UAUC of every row to the baseline with its 95 % interval.
+    """For each data set and backbone, the difference of every row to the baseline with its 95 % interval.
 
     A filled dot is a difference that is significant in the whole table. All figures share their scale.
     """
-    compared = [line for line in lines if "uauc" in line.gains]
+    compared = [line for line in lines if MAIN in line.gains]
     if not compared:
         return {}
-    ends = [end for line in compared for d in [line.gains["uauc"].difference] for end in (d.low, d.high, 0.0)]
+    ends = [end for line in compared for d in [line.gains[MAIN].difference] for end in (d.low, d.high, 0.0)]
     margin = 0.05 * (max(ends) - min(ends))
     figures = {}
     for place, group in groupby(compared, place_of):
         rows = list(group)
-        figure = blank(place, x=f"UAUC against {escape(baseline)}", height=90 + 26 * len(rows))
+        figure = blank(place, x=f"{metric(MAIN).title} against {escape(baseline)}", height=90 + 26 * len(rows))
         for line in rows:
-            gain = line.gains["uauc"]
+            gain = line.gains[MAIN]
             d, colour = gain.difference, styles[line.row.name]["color"]
             symbol = "circle" if is_significant(gain) else "circle-open"
             figure.add_scatter(
@@ -57,10 +58,10 @@ def gains(lines: Sequence[Line], styles: Styles, baseline: str) -> dict[str, Fig
 def modality_maps(lines: Sequence[Line]) -> dict[str, Figure]:
     """For each data set and model that reads classes of several modalities: gain in UAUC, modality by backbone."""
     figures = {}
-    shown = [line for line in lines if line.row.modality and not line.row.varied and "uauc" in line.gains]
+    shown = [line for line in lines if line.row.modality and not line.row.varied and MAIN in line.gains]
     for data, model in dict.fromkeys((line.data, line.row.model) for line in shown):
         cells = {
-            (line.row.modality, line.backbone): line.gains["uauc"]
+            (line.row.modality, line.backbone): line.gains[MAIN]
             for line in shown
             if (line.data, line.row.model) == (data, model)
         }
@@ -105,17 +106,17 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
         ]
         several = sum(other[:2] == (data, model) for other in groups) > 1
         title = f"{data}, {model}" + (f", {modality}" if several else "")
-        for metric in ("uauc", "ndcg_10"):
-            figure = blank(f"{escape(title)}: {TITLES[metric]}", x=str(setting), height=320)
+        for name, metric_title in titles(COMPARED[:2]).items():
+            figure = blank(f"{escape(title)}: {metric_title}", x=str(setting), height=320)
             for backbone in dict.fromkeys(line.backbone for line in rows):
                 points = sorted(
                     (line for line in rows if line.backbone == backbone), key=lambda line: _sortable(line.row.value)
                 )
                 colour = styles[backbone]["color"]
-                deviations = [line.deviation(metric) for line in points]
+                deviations = [line.deviation(name) for line in points]
                 figure.add_scatter(
                     x=[line.row.value for line in points],
-                    y=rounded([line.mean(metric) for line in points]),
+                    y=rounded([line.mean(name) for line in points]),
                     name=backbone,
                     mode="lines+markers",
                     line=dict(styles[backbone]),
@@ -128,14 +129,14 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
                 ]:
                     figure.add_scatter(
                         x=[line.row.value for line in points],
-                        y=rounded([level.mean(metric)] * len(points)),
+                        y=rounded([level.mean(name)] * len(points)),
                         name=f"{backbone}, {escape(level.row.name)}",
                         mode="lines",
                         line={"color": colour, "dash": "dot", "width": 1},
                         hovertemplate="%{y:.4f}",
                     )
             figure.update_xaxes(**_axis([line.row.value for line in rows]))
-            figures[f"{title}, {setting}, {metric}"] = as_dict(figure)
+            figures[f"{title}, {setting}, {name}"] = as_dict(figure)
     return figures
 
 

@@ -14,9 +14,7 @@ from solid.compare.jobs import Cell, Job
 from solid.compare.score import Score
 from solid.compare.statistics import Difference, holm, paired_difference
 from solid.errors import DataError
-
-# Metric -> its per-user values. Each metric is a family of comparisons of its own.
-COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
+from solid.metrics.catalogue import COMPARED, metric
 
 
 @dataclass(frozen=True)
@@ -105,24 +103,25 @@ def _gains(scores: Mapping[int, Score], baseline: Mapping[int, Score]) -> dict[s
         if not score.per_user["user_id"].equals(users):
             raise DataError("models were scored on different users; remove the score folders and run again")
     gains = {}
-    for metric, values in COMPARED.items():
-        if values in baseline[seeds[0]].per_user:
-            difference = paired_difference(_by_user(scores, seeds, values), _by_user(baseline, seeds, values))
-            gains[metric] = Gain(difference, difference.p)
+    for name in COMPARED:
+        column = str(metric(name).column)
+        if column in baseline[seeds[0]].per_user:
+            difference = paired_difference(_by_user(scores, seeds, column), _by_user(baseline, seeds, column))
+            gains[name] = Gain(difference, difference.p)
     return gains
 
 
-def _by_user(scores: Mapping[int, Score], seeds: Sequence[int], values: str) -> NDArray[np.float64]:
+def _by_user(scores: Mapping[int, Score], seeds: Sequence[int], column: str) -> NDArray[np.float64]:
     """Values [U, S]."""
-    return np.column_stack([scores[seed].per_user[values].to_numpy(np.float64) for seed in seeds])
+    return np.column_stack([scores[seed].per_user[column].to_numpy(np.float64) for seed in seeds])
 
 
 def _corrected(lines: Sequence[Line]) -> list[Line]:
     corrected = list(lines)
-    for metric in COMPARED:
-        family = [index for index, line in enumerate(corrected) if metric in line.gains]
-        for index, p in zip(family, holm([corrected[i].gains[metric].difference.p for i in family]), strict=True):
+    for name in COMPARED:  # each is a family of comparisons of its own
+        family = [index for index, line in enumerate(corrected) if name in line.gains]
+        for index, p in zip(family, holm([corrected[i].gains[name].difference.p for i in family]), strict=True):
             gains = corrected[index].gains
-            gain = replace(gains[metric], corrected=p)
-            corrected[index] = replace(corrected[index], gains={**gains, metric: gain})
+            gain = replace(gains[name], corrected=p)
+            corrected[index] = replace(corrected[index], gains={**gains, name: gain})
     return corrected

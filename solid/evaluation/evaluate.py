@@ -16,15 +16,13 @@ from solid.evaluation import table
 from solid.evaluation.comparison import Comparison, paired_bootstrap
 from solid.evaluation.inspection import SemanticSpace, semantic_spaces
 from solid.evaluation.measure import measure
-from solid.evaluation.metrics import UserMetrics
 from solid.evaluation.report import render
 from solid.evaluation.result import Result
+from solid.metrics.catalogue import COMPARED, metric
+from solid.metrics.measured import UserMetrics
 from solid.models.storage import load_model_of, validation_uauc
 from solid.settings.schema import EvaluationSettings
 from solid.storage.local import whole_folder, write_json
-
-# Metric -> its per-user values; the last one where all items were ranked.
-_COMPARED = {"uauc": "auc", "ndcg_10": "ndcg_10", "full_ndcg_10": "full_ndcg_10"}
 
 
 def evaluate(
@@ -93,10 +91,11 @@ def _learning_curve(path: Path) -> pd.DataFrame:
 
 
 def _gains(metrics: UserMetrics, baseline: UserMetrics, settings: EvaluationSettings) -> dict[str, Comparison]:
+    columns = {name: metric(name).column for name in COMPARED}
     return {
-        name: paired_bootstrap(metrics.per_user[values], baseline.per_user[values], settings.bootstrap, settings.seed)
-        for name, values in _COMPARED.items()
-        if values in metrics.per_user
+        name: paired_bootstrap(metrics.per_user[column], baseline.per_user[column], settings.bootstrap, settings.seed)
+        for name, column in columns.items()
+        if column in metrics.per_user
     }
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from solid.data.dataset import Dataset
-from solid.evaluation.metrics import UserMetrics, candidate_metrics, full_metrics
 from solid.evaluation.scoring import rank_among_all, score_candidates
+from solid.metrics.measured import UserMetrics, candidate_metrics, full_metrics
 from solid.models.recommender import Recommender
 from solid.settings.schema import EvaluationSettings
 
@@ -20,5 +18,4 @@ def measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) 
     metrics = candidate_metrics(score_candidates(model, dataset, "test", settings.batch_size))
     if not settings.full:
         return metrics
-    full = full_metrics(rank_among_all(model, dataset, settings.batch_size))
-    return replace(metrics, per_user=metrics.per_user | full)
+    return metrics | full_metrics(rank_among_all(model, dataset, settings.batch_size))

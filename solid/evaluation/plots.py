@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from solid.evaluation.inspection import CodebookUse, SemanticSpace
 from solid.evaluation.result import Result
+from solid.metrics.catalogue import MAIN, metric
 
 _BASELINE = "#8a8f98"
 _COLOURS = ["#4269d0", "#e0900c", "#d6455d", "#2aa198", "#3c9d4e", "#a463f2", "#e377b4", "#9c6b4e", "#5fa8e0"]
@@ -44,11 +45,11 @@ def learning_curves(results: Sequence[Result], column: str, title: str) -> Figur
 
 
 def gains(results: Sequence[Result]) -> Figure:
-    """The difference in UAUC of each model to the baseline, with its 95 % interval."""
-    figure = blank("", x="UAUC against baseline", height=70 + 34 * len(results[1:]))
+    """The difference of each model to the baseline in the main figure, with its 95 % interval."""
+    figure = blank("", x=f"{metric(MAIN).title} against baseline", height=70 + 34 * len(results[1:]))
     style = styles(results)
     for result in results[1:]:
-        gain = result.gains["uauc"]
+        gain = result.gains[MAIN]
         figure.add_scatter(
             x=rounded([gain.difference]),
             y=[escape(result.name)],

@@ -15,6 +15,7 @@ from solid.evaluation.inspection import SemanticSpace, codebook_use, extremes, t
 from solid.evaluation.page import page
 from solid.evaluation.projection import project
 from solid.evaluation.result import Result
+from solid.metrics.catalogue import MAIN
 from solid.settings.schema import EvaluationSettings
 
 _MAP_ITEMS = 2000  # on a map; more of them take t-SNE minutes and hide each other
@@ -86,9 +87,9 @@ def render(
 
 
 def _star(results: Sequence[Result]) -> Result:
-    """The model whose users are shown: the SOLID model with the highest UAUC, or the best of all without any."""
+    """The model whose users are shown: the SOLID model with the best main figure, or the best of all without any."""
     solid = [result for result in results if result.model.config.head == "solid"]
-    return max(solid or results, key=lambda result: result.summary["uauc"])
+    return max(solid or results, key=lambda result: result.summary[MAIN])
 
 
 def _shown(items: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from solid.evaluation.comparison import Comparison
-from solid.evaluation.metrics import UserMetrics
+from solid.metrics.measured import UserMetrics
 from solid.models.recommender import Recommender
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.evaluation.metrics import Ranks
+from solid.metrics.ties import Ranks
 from solid.models.recommender import Encoded, Recommender
 
 _LOGITS_AT_ONCE = 1 << 24  # bounds the memory of a full ranking: 64 MiB of logits, however many users and items

@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solid.evaluation.result import Result
+from solid.metrics.catalogue import MAIN, metric, titles
 
-_COLUMNS = {
-    "auc": "AUC",
-    "uauc": "UAUC",
-    "ndcg_10": "NDCG@10",
-    "hr_10": "HR@10",
-    "full_ndcg_10": "full NDCG@10",
-    "full_hr_10": "full HR@10",
-    "logloss": "log loss",
-}
-_LOWER_IS_BETTER = {"logloss"}
+_SHOWN = ("auc", "uauc", "ndcg_10", "hr_10", "full_ndcg_10", "full_hr_10", "logloss")
 
 
 @dataclass(frozen=True)
@@ -32,23 +24,23 @@ class Row:
 
 def columns(results: Sequence[Result]) -> dict[str, str]:
     """Metric -> its title; ``full`` ones, where the held-out item was ranked among all items, only if measured."""
-    return {metric: title for metric, title in _COLUMNS.items() if metric in results[0].summary}
+    return titles(name for name in _SHOWN if name in results[0].summary)
 
 
 def rows(results: Sequence[Result]) -> list[Row]:
     """One row a model, in the given order; values that print alike as the best are all best."""
     shown = columns(results)
     summaries = {r.name: r.summary for r in results}
-    printed = {name: {metric: f"{summary[metric]:.4f}" for metric in shown} for name, summary in summaries.items()}
+    printed = {model: {name: f"{summary[name]:.4f}" for name in shown} for model, summary in summaries.items()}
     best = {
-        metric: (min if metric in _LOWER_IS_BETTER else max)((values[metric] for values in printed.values()), key=float)
-        for metric in shown
+        name: (max if metric(name).higher_is_better else min)((values[name] for values in printed.values()), key=float)
+        for name in shown
     }
     return [
         Row(
             name=r.name,
             values=printed[r.name],
-            best=frozenset(metric for metric, value in printed[r.name].items() if value == best[metric]),
+            best=frozenset(name for name, value in printed[r.name].items() if value == best[name]),
             gain=_gain(r),
         )
         for r in results
@@ -57,7 +49,7 @@ def rows(results: Sequence[Result]) -> list[Row]:
 
 def markdown(results: Sequence[Result]) -> str:
     """The table as Markdown with the best of each column in bold, padded so that columns line up."""
-    table = [["model", *columns(results).values(), "UAUC against baseline"]]
+    table = [["model", *columns(results).values(), f"{metric(MAIN).title} against baseline"]]
     for row in rows(results):
         values = [f"**{text}**" if metric in row.best else f"  {text}  " for metric, text in row.values.items()]
         table.append([row.name.replace("|", "\\|"), *values, row.gain])
@@ -74,5 +66,5 @@ def markdown(results: Sequence[Result]) -> str:
 def _gain(result: Result) -> str:
     if not result.gains:
         return "baseline"
-    gain = result.gains["uauc"]
+    gain = result.gains[MAIN]
     return f"{gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.evaluation.comparison import Comparison, paired_bootstrap
-from solid.evaluation.metrics import UserMetrics, candidate_metrics
 from solid.evaluation.scoring import score_items
+from solid.metrics.catalogue import metric
+from solid.metrics.measured import UserMetrics, candidate_metrics
 from solid.registry.catalogue import Catalogue
 from solid.registry.version import digests, fetch_version
 from solid.settings.schema import Settings
@@ -66,15 +66,16 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
         version: the champion's, for the words.
         settings: registry (metric, confidence) and evaluation (bootstrap, seed) are used.
     """
-    metric, confidence = settings.registry.metric, settings.registry.confidence
+    name, confidence = settings.registry.metric, settings.registry.confidence
+    column = str(metric(name).column)
     comparison = paired_bootstrap(
-        _per_user(challenger, metric),
-        _per_user(champion, metric),
+        challenger.per_user[column],
+        champion.per_user[column],
         settings.evaluation.bootstrap,
         settings.evaluation.seed,
     )
     reason = (
-        f"{metric} {comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}) against version "
+        f"{name} {comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}) against version "
         f"{version}, the champion, on the same {comparison.n:,} test users; ahead in {comparison.win_share:.1%} of "
         f"the resamples, {confidence:.1%} are needed"
     )
@@ -108,10 +109,6 @@ def require_checks(verdict: Verdict, checks: dict[str, Any], digest: str, champi
     else:
         return verdict
     return replace(verdict, promote=False, reason=f"{held_back}; of the models: {verdict.reason}")
-
-
-def _per_user(metrics: UserMetrics, name: str) -> NDArray[np.float64]:
-    return metrics.per_user["auc" if name == "uauc" else name]
 
 
 def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetrics:

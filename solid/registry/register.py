@@ -14,7 +14,7 @@ from typing import Any
 
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
-from solid.evaluation.metrics import UserMetrics
+from solid.metrics.measured import UserMetrics
 from solid.models.storage import load_model_of, validation_uauc
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
 from solid.registry.catalogue import Catalogue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_INCOMPARABLE = {"logloss"}  # a champion ranks items that it does not know last; only ranks mean something then
+from solid.metrics.logloss import LOGLOSS
 
 
 def registration_markdown(registration: dict[str, Any], checked: dict[str, Any] | None) -> str:
@@ -58,8 +58,9 @@ def _table(registration: dict[str, Any]) -> list[str]:
         return lines + [f"| {metric} | {value:.4f} |" for metric, value in challenger.items()]
     lines = ["| metric | champion | challenger | difference |", "| --- | ---: | ---: | ---: |"]
     lines += [
-        f"| {metric} | {champion[metric]:.4f} | {new:.4f} | {new - champion[metric]:+.4f} |"
-        for metric, new in challenger.items()
-        if metric not in _INCOMPARABLE
+        f"| {name} | {champion[name]:.4f} | {new:.4f} | {new - champion[name]:+.4f} |"
+        for name, new in challenger.items()
+        # A champion ranks items that it does not know last; only ranks mean something then.
+        if name != LOGLOSS.name
     ]
     return lines

@@ -6,6 +6,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from solid.metrics.base import CANDIDATES
+from solid.metrics.catalogue import metrics_of
+
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Head = Literal["static", "finetune", "duet", "apg", "solid"]
@@ -189,10 +192,15 @@ class RegistrySettings(Section):
     """Where the trained fusion model is registered and when it becomes champion."""
 
     name: str = Field("solid", description="registered model name in MLflow")
-    metric: Literal["uauc", "ndcg_5", "ndcg_10", "ndcg_20", "hr_5", "hr_10", "hr_20"] = Field(
-        "uauc", description="per-user metric on which challenger and champion are compared"
-    )
+    metric: str = Field("uauc", description="per-user metric on which challenger and champion are compared")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="share of bootstrap resamples the challenger must win")
+
+    @field_validator("metric")
+    @classmethod
+    def _users_have_it(cls, name: str) -> str:
+        if name not in (known := [metric.name for metric in metrics_of(CANDIDATES) if metric.column]):
+            raise ValueError(f"expected one of {', '.join(known)} (given {name!r})")
+        return name
 
 
 class Settings(Section):

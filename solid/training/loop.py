@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
-from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
+from solid.metrics.measured import candidate_metrics
 from solid.models.codebook import Codebook
 from solid.models.recommender import Recommender
 from solid.settings.schema import TrainingSettings

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solid.errors import DataError
-from solid.evaluation.metrics import CUTOFFS, Ranks, candidate_metrics, full_metrics, user_metrics
+from solid.metrics.catalogue import CUTOFFS
+from solid.metrics.measured import candidate_metrics, full_metrics, user_metrics
+from solid.metrics.ties import Ranks
 
 KEYS = ["auc", "uauc", "logloss", "ndcg_5", "hr_5", "ndcg_10", "hr_10", "ndcg_20", "hr_20"]
 
@@ -38,9 +40,9 @@ def test_by_hand() -> None:
     assert result.per_user["ndcg_5"] == pytest.approx(expected, abs=1e-15)
     assert result.per_user["hr_5"].tolist() == [1, 1]
     # Pooled: wins of 3.0, 1.0 and 0.0 over the negatives 4, 2, 0, 1, -1.
-    assert result.auc == (4 + 2.5 + 1.5) / 15
+    assert result.pooled["auc"] == (4 + 2.5 + 1.5) / 15
     loss = [np.log1p(np.exp(-s if y else s)) for s, y in zip(score, label, strict=True)]
-    assert result.logloss == pytest.approx(np.mean(loss), abs=1e-15)
+    assert result.pooled["logloss"] == pytest.approx(np.mean(loss), abs=1e-15)
 
 
 @pytest.mark.parametrize("positives", [1, 3])
@@ -70,7 +72,8 @@ def test_candidates_hold_the_positive_in_column_0() -> None:
 
 def test_ranks_among_all_items_by_hand() -> None:
     #                      first     5th to 7th  30th of 40  tied with all  nothing else
-    values = full_metrics(Ranks(*np.array([[0, 4, 29, 0, 0], [0, 2, 0, 999, 0], [9, 10, 39, 999, 0]])))
+    ranks = Ranks(*np.array([[0, 4, 29, 0, 0], [0, 2, 0, 999, 0], [9, 10, 39, 999, 0]]))
+    values = full_metrics(ranks).per_user
     assert list(values) == [f"full_{key}" for key in KEYS if key not in ("uauc", "logloss")]
     assert values["full_auc"] == pytest.approx([1, (4 + 1) / 10, 10 / 39, 1 / 2, np.nan], abs=1e-15, nan_ok=True)
     gain = [1 / log2(1 + rank) for rank in range(1, 21)]
@@ -106,7 +109,7 @@ def test_broken_input_is_named() -> None:
 
 def test_large_logits_do_not_overflow() -> None:
     result = user_metrics(np.zeros(2, int), np.array([-1e4, 1e4], np.float32), np.array([1, 0]))
-    assert result.logloss == 1e4
+    assert result.pooled["logloss"] == 1e4
 
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 2), st.integers(0, 1)), min_size=2, max_size=40).filter(
@@ -123,7 +126,7 @@ def _columns(drawn: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray,
 def test_agrees_with_loops(drawn: list[tuple[int, int, int]]) -> None:
     user, score, label = _columns(drawn)
     result = user_metrics(user, score, label)
-    assert result.auc == pytest.approx(_auc(score, label), abs=1e-12)
+    assert result.pooled["auc"] == pytest.approx(_auc(score, label), abs=1e-12)
     for at, one in enumerate(result.users):
         s, y = score[user == one], label[user == one]
         assert result.per_user["auc"][at] == pytest.approx(_auc(s, y), abs=1e-12, nan_ok=True)

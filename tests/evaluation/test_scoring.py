@@ -16,8 +16,9 @@ from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.evaluation import scoring
-from solid.evaluation.metrics import Ranks, full_metrics, user_metrics
 from solid.evaluation.scoring import rank_among_all
+from solid.metrics.measured import full_metrics, user_metrics
+from solid.metrics.ties import Ranks
 from solid.models.recommender import Encoded, ModelConfig, Recommender
 from solid.models.storage import load_model
 from solid.settings.schema import ModelSettings
@@ -88,7 +89,7 @@ def test_agrees_with_a_list_of_all_items_a_user(events: list[list[int]], seed: i
         if item == touched[-1] or item not in touched
     ]
     expected = user_metrics(*map(np.array, zip(*rows, strict=True))).per_user
-    found = full_metrics(rank_among_all(model, dataset_of(events), batch_size))
+    found = full_metrics(rank_among_all(model, dataset_of(events), batch_size)).per_user
     assert list(found) == [f"full_{name}" for name in expected]
     for name, values in expected.items():
         np.testing.assert_allclose(found[f"full_{name}"], values, rtol=0, atol=1e-12)

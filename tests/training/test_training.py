@@ -18,8 +18,8 @@ from safetensors import safe_open
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError, SettingsError
-from solid.evaluation.metrics import candidate_metrics
 from solid.evaluation.scoring import score_candidates
+from solid.metrics.measured import candidate_metrics
 from solid.models.recommender import ModelConfig, Recommender
 from solid.models.storage import load_model, validation_uauc
 from solid.settings.loading import load_settings

@@ -1,0 +1,1 @@
+"""What is measured: one file a metric, one list of them all; free of torch."""

@@ -1,0 +1,38 @@
+"""Area under the ROC curve: the share of pairs of a positive and a negative in the right order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solid.metrics.base import CANDIDATES, PerUser, Pooled
+from solid.metrics.ties import Float, TieGroups, ratio
+
+
+def auc(groups: TieGroups) -> Float:
+    """Share of (positive, negative) pairs in the right order, ties half [U]; NaN without both labels."""
+    positives, negatives = groups.by_user(groups.positives), groups.by_user(groups.negatives)
+    seen = np.cumsum(groups.negatives) - groups.negatives  # negatives in earlier groups, of any user
+    below = negatives[groups.owner] - (seen - seen[groups.first][groups.owner]) - groups.negatives
+    twice_won = groups.by_user(groups.positives * (2 * below + groups.negatives))
+    return ratio(twice_won, 2 * positives * negatives)
+
+
+def pooled_auc(groups: TieGroups) -> float:
+    """The same over the rows of all users."""
+    return float(auc(groups)[0])
+
+
+AUC = Pooled(
+    "auc",
+    "AUC",
+    "chance that any user's held-out item scores above any other candidate of anybody",
+    rankings=(CANDIDATES,),
+    of=pooled_auc,
+)
+UAUC = PerUser(
+    "uauc",
+    "UAUC",
+    "chance that the held-out item stands above one of the others, averaged over users",
+    of=auc,
+    column="auc",
+)

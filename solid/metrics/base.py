@@ -1,0 +1,116 @@
+"""What a metric is: a family (NDCG), and one number of it (NDCG@10 in full ranking) that a name stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from solid.metrics.ties import Float, TieGroups
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Among what the held-out item is ranked.
+
+    Attributes:
+        prefix: of the names of its metrics.
+        title: before the titles of its metrics.
+        about: one line for people.
+    """
+
+    prefix: str
+    title: str
+    about: str
+
+
+CANDIDATES = Ranking("", "", "among the stored candidates")
+FULL = Ranking("full_", "full ", "among all items that the user never touched")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A metric, whatever it is taken among and wherever it is cut.
+
+    Attributes:
+        name: in settings, files and tags.
+        title: in tables and plots.
+        about: one line for people; ``{k}`` is the cut-off.
+        cut: whether it looks at the first K alone.
+        higher_is_better: or lower.
+        rankings: where it is defined.
+    """
+
+    name: str
+    title: str
+    about: str
+    cut: bool = False
+    higher_is_better: bool = True
+    rankings: tuple[Ranking, ...] = (CANDIDATES, FULL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerUser(Family):
+    """A metric that every user has a value of; its number is the mean over the users who have one.
+
+    Attributes:
+        of: values [U] of tie groups and, where it is cut, K.
+        column: of the values in files, where it is not the name.
+    """
+
+    of: Callable[..., Float]
+    column: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooled(Family):
+    """A metric of the rows of all users together, which reads the scores themselves.
+
+    Attributes:
+        of: the number, of the tie groups of all rows as if they were one user's.
+    """
+
+    of: Callable[[TieGroups], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a model.
+
+    Attributes:
+        family: what is measured.
+        ranking: among what.
+        cutoff: K; None where the family is not cut.
+    """
+
+    family: Family
+    ranking: Ranking
+    cutoff: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As settings, files and tags have it, such as full_ndcg_10."""
+        return self._named(self.family.name)
+
+    @property
+    def column(self) -> str | None:
+        """The name of its per-user values; None where there are none."""
+        return self._named(self.family.column or self.family.name) if isinstance(self.family, PerUser) else None
+
+    @property
+    def title(self) -> str:
+        """As tables and plots have it, such as full NDCG@10."""
+        cut = f"@{self.cutoff}" if self.cutoff else ""
+        return f"{self.ranking.title}{self.family.title}{cut}"
+
+    @property
+    def about(self) -> str:
+        """For people."""
+        return f"{self.family.about.format(k=self.cutoff)}, {self.ranking.about}"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Or lower."""
+        return self.family.higher_is_better
+
+    def _named(self, name: str) -> str:
+        return f"{self.ranking.prefix}{name}" + (f"_{self.cutoff}" if self.cutoff else "")

@@ -1,0 +1,107 @@
+"""Ranks in which equal scores never profit from the order of a file.
+
+Rows with equal scores of one user form a *tie group*. AUC counts a tie as half a win; metrics of the first K take the
+expectation over all orders of the group, in closed form, so that they need no seed and a constant score gives exactly
+the value of chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where the one positive of each user stands among its negatives.
+
+    Attributes:
+        above: int64 [U], negatives that score higher.
+        tied: int64 [U], negatives with the same score.
+        others: int64 [U], all negatives.
+    """
+
+    above: Int
+    tied: Int
+    others: Int
+
+
+@dataclass(frozen=True)
+class TieGroups:
+    """Counts per tie group, of rows sorted by user and then from the highest score down.
+
+    G groups in all; a user's groups are neighbours, and ``first`` [U] is the first group of each user.
+    """
+
+    users: Int  # [U]
+    first: Int  # [U]
+    owner: Int  # [G] which of the users
+    score: Float  # [G]
+    above: Int  # [G] rows of the same user that score higher
+    positives: Int  # [G]
+    negatives: Int  # [G]
+
+    @classmethod
+    def of(cls, user: NDArray[Any], score: NDArray[Any], label: NDArray[Any]) -> Self:
+        """Group rows [R] that are sorted already."""
+        new_user = _changes(user)
+        start = np.flatnonzero(new_user | _changes(score))
+        size = np.diff(start, append=user.size)
+        positives = np.add.reduceat(label, start)
+        owner = np.cumsum(new_user)[start] - 1
+        user_start = np.flatnonzero(new_user)
+        return cls(
+            users=user[user_start].astype(np.int64),
+            first=np.searchsorted(start, user_start),
+            owner=owner,
+            score=score[start],
+            above=start - user_start[owner],
+            positives=positives,
+            negatives=size - positives,
+        )
+
+    @classmethod
+    def of_ranks(cls, ranks: Ranks) -> Self:
+        """The groups of users with one positive: what scores higher, the positive and its equals, the rest.
+
+        Scores are not known any more and stand as 2, 1 and 0.
+        """
+        users = np.arange(len(ranks.above))
+        below = ranks.others - ranks.above - ranks.tied
+        nothing = np.zeros_like(users)
+        return cls(
+            users=users,
+            first=3 * users,
+            owner=np.repeat(users, 3),
+            score=np.tile([2.0, 1.0, 0.0], len(users)),
+            above=np.column_stack([nothing, ranks.above, ranks.above + ranks.tied + 1]).ravel(),
+            positives=np.tile([0, 1, 0], len(users)),
+            negatives=np.column_stack([ranks.above, ranks.tied, below]).ravel(),
+        )
+
+    @property
+    def size(self) -> Int:
+        """Rows of each group [G]."""
+        return self.positives + self.negatives
+
+    def by_user(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Sums [U] of values [G] over each user's groups."""
+        return np.add.reduceat(values, self.first)
+
+
+def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float:
+    """NaN where the denominator is 0."""
+    quotient = np.full(numerator.size, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a value differs from the one before it; the first always does."""
+    return np.concatenate([[True], values[1:] != values[:-1]])[: values.size]
