@@ -471,11 +471,11 @@ def test_an_id_that_is_not_unicode_is_unknown(served: Any) -> None:
 
 
 def test_serving_gives_the_same_in_parts(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import solid.registry.serving
+    import solid.registry.catalogue
 
     histories = [[f"i{(u + n) % ITEMS + 1}" for n in range(u % 6)] for u in range(11)]
     whole = served.predict(None, histories)
-    monkeypatch.setattr(solid.registry.serving, "_SCORES_AT_ONCE", 3 * ITEMS)
+    monkeypatch.setattr(solid.registry.catalogue, "_SCORES_AT_ONCE", 3 * ITEMS)
     parts = served.predict(None, histories)
     assert [answer["items"] for answer in parts] == [answer["items"] for answer in whole]
     assert len(whole) == 11
