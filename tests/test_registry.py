@@ -21,8 +21,8 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.recommender import ModelConfig, Recommender
-from solid.models.storage import save_model
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
 from solid.registry.profile import Profile
@@ -77,7 +77,7 @@ def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
 
 def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
     folder.mkdir()
-    save_model(model, folder)
+    model.save(folder)
     write_json(folder / "training.json", {"valid_uauc": valid_uauc})
     return folder
 

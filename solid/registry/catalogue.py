@@ -15,7 +15,7 @@ from torch import Tensor
 
 from solid.data.sequences import last_items
 from solid.errors import DataError
-from solid.models.recommender import Recommender
+from solid.models.protocols import Model
 from solid.models.storage import load_model
 
 Ints = NDArray[np.int64]
@@ -50,7 +50,7 @@ class Catalogue:
         items: row r is the model's item r + 1: item_id, title ("" where unknown).
     """
 
-    model: Recommender
+    model: Model
     items: pd.DataFrame
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class Catalogue:
         """
         known = np.append(0, np.cumsum(numbers > 0))
         items = np.append(numbers[numbers > 0], 0)
-        return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.model.length))
+        return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.length))
 
     @torch.inference_mode()
     def top(self, numbers: Ints, starts: Ints, ends: Ints, k: int, *, exclude_seen: bool) -> Top:
