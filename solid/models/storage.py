@@ -31,7 +31,10 @@ def write_model(folder: Path, config: BaseConfig, state: Mapping[str, Tensor]) -
 
 def read_model(folder: Path, config: type[Config]) -> tuple[Config, dict[str, Tensor]]:
     """Read what :func:`write_model` wrote; call it inside :func:`reading_model`."""
-    return config.model_validate(read_json(folder / "config.json")), load_file(folder / "model.safetensors")
+    place = folder / "model.safetensors"
+    if not place.is_file():
+        raise DataError(f"{place}: no such file; is {folder} the output of train?")
+    return config.model_validate(read_json(folder / "config.json")), load_file(place)
 
 
 @contextmanager
@@ -43,8 +46,6 @@ def reading_model(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or folder}: no such file; is {folder} the output of train?") from None
     except (ValidationError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
 
