@@ -9,10 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:  # the settings take their choices from here
-    from solid.settings.schema import Ids, Settings
+Ids = Literal["item", "semantic", "both"]
+
+
+class Fusion(Protocol):
+    """Of the settings' section ``fusion``, what decides how heads are wired."""
+
+    @property
+    def generator(self) -> str: ...  # noqa: D102
+    @property
+    def ids(self) -> Ids: ...  # noqa: D102
+    @property
+    def branches(self) -> str: ...  # noqa: D102
+    @property
+    def codebook(self) -> str: ...  # noqa: D102
+
+
+class Settings(Protocol):
+    """The settings, which take their choices from here and so cannot be named."""
+
+    @property
+    def fusion(self) -> Fusion: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

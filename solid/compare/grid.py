@@ -14,8 +14,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
+from solid.kinds import Ids
 from solid.settings.loading import validated, with_overrides
-from solid.settings.schema import MODALITIES, Backbone, Head, Ids, Modality, Section, Settings
+from solid.settings.schema import MODALITIES, Backbone, Head, Modality, Section, Settings
 from solid.settings.strict_yaml import read_mapping
 
 Sections = dict[str, dict[str, Any]]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from solid.kinds import HEADS
+from solid.kinds import HEADS, Ids
 from solid.settings.schema import (
     ApgSettings,
     FinetuneSettings,
     FusionSettings,
     Head,
-    Ids,
     ModelSettings,
     Section,
     Settings,

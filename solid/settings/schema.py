@@ -14,7 +14,6 @@ from solid.metrics.catalogue import metrics_of
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-Ids = Literal["item", "semantic", "both"]
 
 
 def one_of(known: Mapping[str, Any]) -> AfterValidator:

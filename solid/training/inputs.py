@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
-from solid.settings.schema import Head, Ids, Settings
+from solid.kinds import Ids
+from solid.settings.schema import Head, Settings
 
 
 @dataclass(frozen=True)

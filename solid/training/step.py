@@ -6,8 +6,8 @@ from pathlib import Path
 
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
-from solid.kinds import HEADS
-from solid.settings.schema import Head, Ids, Settings
+from solid.kinds import HEADS, Ids
+from solid.settings.schema import Head, Settings
 from solid.storage.local import folder_digest, read_json
 from solid.training.inputs import Inputs
 
