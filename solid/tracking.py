@@ -243,12 +243,12 @@ def _store() -> str:
 
 def _store_errors() -> tuple[type[Exception], ...]:
     """Imported when needed: connect sets variables that MLflow reads as it is imported; skinny has no SQLAlchemy."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
 
-    errors = (MlflowException, RequestException, Boto3Error, BotoCoreError, ClientError)
+    from solid.storage.s3 import ERRORS
+
+    errors = (MlflowException, RequestException, *ERRORS)
     if find_spec("sqlalchemy") is None:
         return errors
     from sqlalchemy.exc import SQLAlchemyError

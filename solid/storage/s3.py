@@ -25,6 +25,7 @@ from solid.storage.names import unknown_name
 
 _CONNECTIONS = 16  # a transfer manager works in 10 threads, and looks at what comes next in 5 more
 _REMOVED_AT_ONCE = 1000  # S3's limit
+ERRORS: tuple[type[Exception], ...] = (Boto3Error, BotoCoreError, ClientError)  # all that boto3 raises of a server
 _MISSING = ("NoSuchKey", "404")
 _REMEDIES = {
     "NoSuchBucket": "there is no such bucket; check its name and AWS_ENDPOINT_URL_S3, or create it",
