@@ -77,8 +77,9 @@ def register(
             run.artifacts(evaluation, "evaluation")
         summary = _rounded(measured)
         tags = {
+            "backbone": config.model.backbone,
             "head": config.head,
-            **config.about,
+            "modality": config.modality or "none",
             "model": best,
             "data_digest": source.digest,
             **({"git_sha": "unknown"} | lineage()),
