@@ -2,6 +2,9 @@
 
 # The first of these that runs; 3.11 is what the lock file was tested with most.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do $$python -c "" 2>/dev/null && echo $$python && break; done)
+# Which build of PyTorch, see scripts/install_torch.py.
+TORCH_BUILD ?= auto
+export TORCH_BUILD
 BIN := .venv/bin
 IMAGE ?= solid:dev
 WORKERS ?= 2
@@ -22,9 +25,11 @@ setup: .venv/installed  ## install the pinned packages into .venv
 
 .venv/installed: pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing pinned packages into .venv (about three minutes, 2 GB) ..."
+	@echo "Installing pinned packages into .venv (three to ten minutes) ..."
 	@$(PYTHON) -m venv .venv
+	@$(BIN)/python scripts/install_torch.py
 	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,dev]'
+	@$(BIN)/python scripts/install_torch.py --say "$$(du -sh .venv | cut -f1)"
 	@touch $@
 
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...

@@ -21,7 +21,8 @@ from solid.console import say
 from solid.data.dataset import Dataset
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.semantics.clustering import cluster, number_of_classes
 from solid.semantics.vectors import unit_rows
 from solid.settings.loading import load_settings

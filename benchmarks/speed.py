@@ -20,7 +20,8 @@ import torch
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.evaluation.scoring import score_candidates
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.settings.schema import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from typing import Any, TypeVar
 
 import click
 import yaml
+from urllib3.exceptions import HTTPError
 
 from pipelines.parameters import given
 from solid.errors import SolidError
+from solid.storage.names import unknown_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 _VERSION_LENGTH = 16
+_TEMPLATES = ("system-container-impl", "retry-system-container-impl")  # of the pods that do the work
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,13 @@ class Package:
         path: the YAML file.
         name: of the pipeline, as its author gave it.
         inputs: parameter -> what the file says of it.
+        steps: keys of its tasks, from the root inwards -> name for people, of every task that runs a container.
     """
 
     path: Path
     name: str
     inputs: dict[str, dict[str, Any]]
+    steps: dict[tuple[str, ...], str]
 
     @classmethod
     def read(cls, path: Path) -> Package:
@@ -51,9 +57,10 @@ class Package:
         try:
             spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
             root, name = spec["root"], str(spec["pipelineInfo"]["name"])
+            steps = _steps(spec)
         except (yaml.YAMLError, UnicodeDecodeError, StopIteration, TypeError, KeyError):
             raise SolidError(f"{path}: no compiled pipeline; write one with solid-pipeline compile") from None
-        return cls(path, name, root.get("inputDefinitions", {}).get("parameters", {}))
+        return cls(path, name, root.get("inputDefinitions", {}).get("parameters", {}), steps)
 
     @cached_property
     def version(self) -> str:
@@ -104,7 +111,7 @@ class Backend:
             configuration.refresh_api_key_hook = lambda current: current.api_key.update(
                 authorization=Path(file).read_text(encoding="utf-8").strip()
             )
-        client = kfp_server_api.ApiClient(configuration)
+        self._client = client = kfp_server_api.ApiClient(configuration)
         self.models = kfp_server_api
         self.runs = kfp_server_api.RunServiceApi(client)
         self.recurring = kfp_server_api.RecurringRunServiceApi(client)
@@ -119,14 +126,12 @@ class Backend:
         Args:
             what: is being done, for the message.
         """
-        from urllib3.exceptions import HTTPError
-
         try:
             yield
         except HTTPError as error:
-            raise SolidError(
-                f"{self.endpoint}: no answer while {what} ({type(error).__name__}); check KFP_ENDPOINT"
-            ) from None
+            host = unknown_name(self.endpoint)
+            why = f"the name {host} cannot be resolved" if host else type(error).__name__
+            raise SolidError(f"{self.endpoint}: no answer while {what} ({why}); check KFP_ENDPOINT") from None
         except self.models.ApiException as error:
             remedy = {
                 401: "; check KFP_EXISTING_TOKEN, which may have expired",
@@ -134,6 +139,32 @@ class Backend:
                 404: "; is KFP_ENDPOINT the address of the API?",
             }.get(error.status, "")
             raise SolidError(f"{self.endpoint}: {error.status} {_reason(error)} while {what}{remedy}") from None
+
+    def log(self, run_id: str, node: str) -> list[str]:
+        """The lines that a node's pod has printed; none where the server does not have them (any more)."""
+        workflow, _, digest = node.rpartition("-")
+        names = (f"{workflow}-{template}-{digest}" for template in _TEMPLATES)
+        for pod in (node, *names):  # whichever way of naming pods Argo was told
+            with suppress(HTTPError, self.models.ApiException):
+                place = f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log"
+                return self._get(place).splitlines()
+        return []
+
+    def waiting(self, run_id: str) -> dict[str, str]:
+        """What keeps pods of a run from starting, by node, in Argo's words; none where the server does not tell."""
+        with suppress(HTTPError, self.models.ApiException, ValueError, KeyError, TypeError):
+            run = json.loads(self._get(f"/apis/v1beta1/runs/{run_id}"))
+            nodes = json.loads(run["pipeline_runtime"]["workflow_manifest"])["status"]["nodes"]
+            waiting = {key: node.get("message") for key, node in nodes.items() if node["phase"] == "Pending"}
+            return {key: message for key, message in waiting.items() if message}
+        return {}
+
+    def _get(self, place: str) -> str:
+        """What the generated client has no method for."""
+        answer = self._client.call_api(
+            place, "GET", auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True
+        )
+        return str(answer.data.decode(errors="replace"))
 
     def upload(self, package: Package) -> tuple[str, dict[str, str]]:
         """Upload a pipeline's version unless it is there; return where the pages show it, and the reference to it.
@@ -176,6 +207,24 @@ class Backend:
             "pipeline_version_reference": self.models.V2beta1PipelineVersionReference(**reference),
             "runtime_config": self.models.V2beta1RuntimeConfig(parameters=arguments, pipeline_root=root),
         }
+
+
+def _steps(spec: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """Path and name of each task that runs a container; where names repeat, those of its sub-pipelines come before."""
+    found = list(_tasks(spec["root"], spec["components"]))
+    often = Counter(names[-1] for _, names in found)
+    return {path: names[-1] if often[names[-1]] == 1 else ": ".join(names) for path, names in found}
+
+
+def _tasks(graph: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    for key, task in graph["dag"]["tasks"].items():
+        component, name = components[task["componentRef"]["name"]], task["taskInfo"]["name"]
+        if "dag" not in component:
+            yield (key,), (name,)
+            continue
+        shown = () if {"parameterIterator", "artifactIterator", "triggerPolicy"} & set(task) else (name,)
+        for path, names in _tasks(component, components):
+            yield (key, *path), (*shown, *names)
 
 
 def named(name: str) -> str:

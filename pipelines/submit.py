@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -12,12 +13,12 @@ from typing import Any
 import click
 
 from pipelines.backend import Backend, Package, backend_options
+from pipelines.progress import ENDED, FAILED, Step, clock, said, steps, table
 from solid.errors import SolidError
 from solid.storage.local import write_json
 
-# The wait of kfp's own client does not know CANCELED, and would go on to its timeout.
-_ENDED = {"SUCCEEDED", "FAILED", "ERROR", "CANCELED", "SKIPPED"}
 _MISSED_ANSWERS = 10  # in a row; a server that restarts comes back
+_LAST_LINES = 20  # of the log of a step that failed
 
 
 @click.command()
@@ -63,23 +64,25 @@ def submit(
     click.echo(f"run {run.run_id}: {link}")
     record: dict[str, Any] = {"run_id": run.run_id, "link": link, "state": "PENDING", "steps": []}
     try:
-        for seen in follow(backend, run.run_id, timeout * 3600, interval):
-            record |= {"state": str(seen.state or "PENDING"), "steps": steps(seen)}
+        for seen in follow(backend, compiled, run.run_id, timeout * 3600, interval):
+            record |= {"state": str(seen.state or "PENDING"), "steps": steps(seen, compiled)}
     finally:  # an interrupted watch still says what it watched
         if out:
             write_json(out, record)
-        ended = any(step["state"] in _ENDED for step in record["steps"])
+        ended = any(step["state"] in ENDED for step in record["steps"])
         click.echo(f"\n{table(record['steps']) if ended else 'No step had ended when it was last seen.'}\n")
     if record["state"] != "SUCCEEDED":
-        raise SolidError(f"the run ended as {record['state']}{_why(seen)}; see {link}")
+        failed = [step for step in record["steps"] if step["state"] in FAILED]
+        raise SolidError(f"the run ended as {record['state']}{_why(seen, failed, backend)}\nsee {link}")
     click.echo(f"The run succeeded: {link}")
 
 
-def follow(backend: Backend, run_id: str, timeout: float, interval: float) -> Iterator[Any]:
+def follow(backend: Backend, package: Package, run_id: str, timeout: float, interval: float) -> Iterator[Any]:
     """Look at a run until it has ended, and print every change of a step's state.
 
     Args:
         backend: the server.
+        package: what runs.
         run_id: the run.
         timeout: seconds to wait at most.
         interval: seconds between two looks.
@@ -91,7 +94,7 @@ def follow(backend: Backend, run_id: str, timeout: float, interval: float) -> It
         SolidError: the run has not ended in time, or the server stays silent.
     """
     deadline, missed = time.monotonic() + timeout, 0
-    known: dict[str, str] = {}
+    told: dict[str, str] = {}
     while True:
         try:
             with backend.asking("following the run"):
@@ -102,13 +105,10 @@ def follow(backend: Backend, run_id: str, timeout: float, interval: float) -> It
                 raise SolidError(f"{error}\nThe run goes on: {backend.ui}/#/runs/details/{run_id}") from None
         else:
             missed = 0
-            for step in steps(run):
-                if known.get(step["id"]) != step["state"]:
-                    known[step["id"]] = step["state"]
-                    click.echo(f"{datetime.now():%H:%M:%S}  {step['state'].lower():10} {step['name']}")
-                    sys.stdout.flush()
+            for step in steps(run, package):
+                _tell(backend, run_id, step, told)
             yield run
-            if run.state in _ENDED:
+            if run.state in ENDED:
                 return
         if time.monotonic() > deadline:
             raise SolidError(
@@ -118,35 +118,38 @@ def follow(backend: Backend, run_id: str, timeout: float, interval: float) -> It
         time.sleep(interval)
 
 
-def steps(run: Any) -> list[dict[str, Any]]:
-    """The steps of a run in the order in which they began: id, name, state and seconds."""
-    details = (run.run_details.task_details or []) if run.run_details else []
-    # Kubeflow counts its own helpers as tasks, too.
-    tasks = [task for task in details if task.display_name != "root" and not str(task.display_name).endswith("driver")]
-    tasks = [task for task in tasks if task.display_name != "executor"]
-    tasks.sort(key=lambda task: (task.start_time or datetime.max.replace(tzinfo=UTC), str(task.display_name)))
-    return [
-        {
-            "id": task.task_id,
-            "name": task.display_name,
-            "state": str(task.state or "PENDING"),
-            "seconds": (task.end_time - task.start_time).total_seconds() if task.start_time and task.end_time else None,
-        }
-        for task in tasks
-    ]
+def _tell(backend: Backend, run_id: str, step: Step, told: dict[str, str]) -> None:
+    """Print a line where something has changed: the state of a step, or what it waits for."""
+    more = ""
+    if step["state"] == "PENDING":
+        more = reason(backend.waiting(run_id).get(step["node"], ""))
+    elif step["seconds"] and not step["cached"]:
+        more = clock(step["seconds"])
+    line = f"{said(step):10} {step['name']}{f'  ({more})' if more else ''}"
+    if told.get(step["id"]) != line:
+        told[step["id"]] = line
+        click.echo(f"{datetime.now():%H:%M:%S}  {line}")
+        if step["state"] in FAILED and step["node"]:
+            for text in backend.log(run_id, step["node"])[-_LAST_LINES:]:
+                click.echo(f"            | {text}")
+        sys.stdout.flush()
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The steps as a Markdown table."""
-    width = max([len("step"), *(len(row["name"]) for row in rows)])
-    lines = [f"| {'step':{width}} | state      |     time |", f"| {'-' * width} | ---------- | -------: |"]
-    for row in rows:
-        seconds = row["seconds"]
-        spent = "" if seconds is None else f"{seconds // 3600:.0f}:{seconds // 60 % 60:02.0f}:{int(seconds % 60):02d}"
-        lines.append(f"| {row['name']:{width}} | {row['state'].lower():10} | {spent:>8} |")
-    return "\n".join(lines)
+def reason(message: str) -> str:
+    """Why a pod waits, for people, of what Kubernetes says.
+
+    Such as ``Unschedulable: 0/3 nodes are available: 1 node(s) had untolerated taint {x: y}, 2 Insufficient cpu.``
+    """
+    message = message.partition(". preemption")[0].removeprefix("Unschedulable: ")
+    if lacking := re.findall(r"Insufficient ([\w./-]+)", message):
+        return f"no node has enough {' and '.join(dict.fromkeys(lacking))} free"
+    return message
 
 
-def _why(run: Any) -> str:
+def _why(run: Any, failed: list[Step], backend: Backend) -> str:
+    """The first thing that is known of why a run failed: the last line of a failed step, else what the server says."""
+    for step in failed:
+        lines = [line for line in (backend.log(run.run_id, step["node"]) if step["node"] else []) if line.strip()]
+        return f", in step {step['name']}{f': {lines[-1].strip()}' if lines else ''}"
     message = run.error.message if run.error else ""
     return f" ({message.splitlines()[0]})" if message else ""

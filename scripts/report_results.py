@@ -14,7 +14,7 @@ from typing import Any
 
 from github import github
 
-from pipelines.submit import table
+from pipelines.progress import table
 from solid.errors import SolidError
 from solid.storage.local import read_json
 from solid.tracking import clear_errors, connect

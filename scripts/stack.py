@@ -30,6 +30,7 @@ BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
 NAMES = ("mlflow", "seaweedfs")  # in the order of stopping: MLflow writes to the other
 BUCKETS = ("solid", "mlflow")
+PLUGIN = ROOT / "k8s" / "mlflow" / "plugin"  # makes MLflow hand artifacts on, instead of presigned addresses of S3
 GRPC = 10_000  # SeaweedFS listens this far above each of its ports, too
 START, STOP = 180, 20  # seconds to wait at most
 
@@ -97,6 +98,7 @@ def up(folder: Path, s3_port: int, mlflow_port: int) -> None:
         servers = [seaweedfs(folder, settings, s3_port), mlflow(folder, settings, mlflow_port)]
         theirs = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_"))}
         theirs |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        theirs["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGIN), os.environ.get("PYTHONPATH")]))
         print("Starting SeaweedFS and MLflow (about half a minute) ...", flush=True)
         for server in servers:
             server.start(theirs | {key: value for key, value in settings.items() if key.startswith("AWS_")})

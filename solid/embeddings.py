@@ -8,6 +8,7 @@ import numpy as np
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
+from solid.models.recommender import Recommender
 from solid.models.storage import load_model_of
 from solid.storage.local import whole_folder
 
@@ -24,6 +25,8 @@ def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
         DataError: the model reads classes, or was trained on other data.
     """
     trained = load_model_of(Dataset.load(prepared), model)
+    if not isinstance(trained, Recommender):
+        raise DataError(f"{model}: {trained.config.head} has no embeddings; those of a model on item ids are needed")
     if trained.config.ids != "item":
         raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
     with whole_folder(out, holds="id.npy") as folder:

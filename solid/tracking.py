@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from urllib.parse import urlsplit
 
 from solid.console import say
 from solid.errors import SettingsError, SolidError
+from solid.storage.names import unknown_name
 
 _DEFAULTS = {
     # MLflow retries for two minutes unless told otherwise; a person who mistyped an address should not wait for that.
@@ -32,9 +34,32 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server with an S3 store would send us there by addresses that its own network knows, and ours need not.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 _SQLITE = "sqlite:///"
 _REMEDY = "Check MLFLOW_TRACKING_URI; training alone can go without MLflow, with SOLID_TRACKING=off."
+_LOGIN = "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+_STORE = (
+    "MLflow answers; its store is what cannot be reached from here. Let the server hand artifacts on (MLflow with "
+    "--serve-artifacts; MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false here), or name a store that is known here, too."
+)
+# By MLflow's error code, for what it has understood and refuses: its address is right.
+_REFUSALS = {
+    "RESOURCE_DOES_NOT_EXIST": "Check the name; MLflow's pages show what there is.",
+    "UNAUTHENTICATED": _LOGIN,
+    "PERMISSION_DENIED": "This user may not do that; whoever made it, or an admin, can grant it.",
+    "INVALID_PARAMETER_VALUE": "",
+    "RESOURCE_ALREADY_EXISTS": "",
+}
+# What the libraries below MLflow say of a server that cannot be reached: the host, and in words what is wrong with it.
+_UNREACHABLE = (
+    (re.compile(r"Failed to resolve '(?P<host>[^']+)'"), "the name {host} cannot be resolved"),
+    (re.compile(r'Could not connect to the endpoint URL: "https?://(?P<host>[^:/"]+)'), "{host} cannot be reached"),
+    (re.compile(r"host='(?P<host>[^']+)'.*Connection refused"), "{host} refuses the connection"),
+    (re.compile(r"host='(?P<host>[^']+)'.*[Tt]imed? ?out"), "{host} does not answer in time"),
+)
 # MLflow's limits.
 _PARAMS_A_BATCH, _METRICS_A_BATCH, _PARAM_LENGTH = 100, 1000, 6000
 
@@ -148,7 +173,8 @@ def connect() -> Any:
     """Point MLflow at the store and return a client of it; nothing is sent yet.
 
     Raises:
-        SolidError: the store is a sqlite file, and only mlflow-skinny is installed or its folder cannot be made.
+        SolidError: the store is a sqlite file, and only mlflow-skinny is installed or its folder cannot be made; or
+            nobody knows the server's name.
     """
     for variable, value in _DEFAULTS.items():
         os.environ.setdefault(variable, value)
@@ -166,22 +192,49 @@ def connect() -> Any:
             Path(uri.removeprefix(_SQLITE)).resolve().parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SolidError(f"MLflow at {uri}: {error}\n{_REMEDY}") from error
+    if host := unknown_name(uri):
+        raise SolidError(f"MLflow: the name {host} cannot be resolved\n{_REMEDY}")
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient()
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn errors of MLflow and of its database into one line that says where and what to do."""
+    """Turn errors of MLflow and of its database into the first cause, where, and what to do."""
     try:
         yield
     except Exception as error:
         if not isinstance(error, _store_errors()):
             raise
-        uri = _store()
-        user, at, _ = urlsplit(uri).netloc.rpartition("@")
-        message = f"MLflow at {uri}: {str(error).partition(chr(10))[0]}".replace(user + at, "")  # no password in a log
-        raise SolidError(f"{message}\n{_REMEDY}") from error
+        raise SolidError(_explain(error)) from error
+
+
+def _explain(error: Exception) -> str:
+    uri = _store()
+    place = urlsplit(uri)
+    user, at, _ = place.netloc.rpartition("@")
+    text = str(error)
+    cause, remedy = _headline(text), _REFUSALS.get(str(getattr(error, "error_code", "")), _REMEDY)
+    if "Invalid Host header" in text:
+        remedy = "The server has to know this name of its: add it to --allowed-hosts (MLFLOW_SERVER_ALLOWED_HOSTS)."
+    elif re.search(r"\b401\b|not authenticated", text):
+        remedy = _LOGIN
+    elif "unsupported URI" in text:
+        remedy = _REMEDY
+    for pattern, words in _UNREACHABLE:
+        if found := pattern.search(text.replace("\n", " ")):
+            cause = words.format(host=found["host"])
+            remedy = _REMEDY if found["host"] == place.hostname else _STORE
+            break
+    # No password in a log.
+    return "\n".join(filter(None, [f"MLflow at {uri}: {cause}".replace(user + at, ""), remedy]))
+
+
+def _headline(text: str) -> str:
+    """The first line that says something: a failed download begins with lines that name files."""
+    lines = [line.strip() for line in text.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("The following failures occurred", "#####"))]
+    return telling[0] if telling else text
 
 
 def _store() -> str:
@@ -191,12 +244,16 @@ def _store() -> str:
 def _store_errors() -> tuple[type[Exception], ...]:
     """Imported when needed: connect sets variables that MLflow reads as it is imported; skinny has no SQLAlchemy."""
     from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
 
+    from solid.storage.s3 import ERRORS
+
+    errors = (MlflowException, RequestException, *ERRORS)
     if find_spec("sqlalchemy") is None:
-        return (MlflowException,)
+        return errors
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (MlflowException, SQLAlchemyError)
+    return (*errors, SQLAlchemyError)
 
 
 def git_sha() -> str | None:

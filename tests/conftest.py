@@ -1,7 +1,7 @@
 """Fixtures shared by all tests; what a machine lacks is said in one line and skipped.
 
-`make test` runs two workers beside each other. A file is one worker's, so fixtures of a module are made once; those of a
-session are made once a worker, unless they come from ``once_a_session``.
+`make test` runs two workers beside each other. A file is one worker's, so fixtures of a module are made once; those of
+a session are made once a worker, unless they come from ``once_a_session``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
 # Before anything imports PyTorch or NumPy, so that what a test computes itself equals what a command does.
 for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
     os.environ.setdefault(_variable, _value)
-# One thread in every process, those that tests start among them: libraries start one a core, which are busy with waiting.
+# One thread in every process, those that tests start among them: libraries start one a core, which are busy waiting.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 

@@ -15,8 +15,9 @@ from solid.data.prepare import prepare
 from solid.data.readers import find_reader
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.heads import SolidHead
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.heads.solid import SolidHead
+from solid.models.recommender import Recommender
 from solid.semantics.clustering import cluster
 from solid.semantics.vectors import unit_rows
 from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings, TrainingSettings

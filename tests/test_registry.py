@@ -21,8 +21,8 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.recommender import ModelConfig, Recommender
-from solid.models.storage import save_model
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
 from solid.registry.profile import Profile
@@ -77,7 +77,7 @@ def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
 
 def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
     folder.mkdir()
-    save_model(model, folder)
+    model.save(folder)
     write_json(folder / "training.json", {"valid_uauc": valid_uauc})
     return folder
 
@@ -471,11 +471,11 @@ def test_an_id_that_is_not_unicode_is_unknown(served: Any) -> None:
 
 
 def test_serving_gives_the_same_in_parts(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import solid.registry.serving
+    import solid.registry.catalogue
 
     histories = [[f"i{(u + n) % ITEMS + 1}" for n in range(u % 6)] for u in range(11)]
     whole = served.predict(None, histories)
-    monkeypatch.setattr(solid.registry.serving, "_SCORES_AT_ONCE", 3 * ITEMS)
+    monkeypatch.setattr(solid.registry.catalogue, "_SCORES_AT_ONCE", 3 * ITEMS)
     parts = served.predict(None, histories)
     assert [answer["items"] for answer in parts] == [answer["items"] for answer in whole]
     assert len(whole) == 11

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from solid.errors import SettingsError, SolidError
-from solid.tracking import DatasetInfo, git_sha, track
+from solid.tracking import DatasetInfo, clear_errors, git_sha, track
 
 DIGEST = "8c55c7a0b1d2e3f4a5b6c7d8e9f00112.dir"
 DATA = DatasetInfo("amazon", DIGEST, "data")
@@ -168,6 +169,84 @@ def test_an_unreachable_server_is_named_without_its_password(monkeypatch: pytest
         pass
     assert "SOLID_TRACKING=off" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_name_that_nobody_knows_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.nowhere.invalid:5000")
+    began = time.monotonic()
+    with pytest.raises(SolidError) as caught, track("x", {}, DATA):
+        pass
+    assert time.monotonic() - began < 5
+    assert str(caught.value).startswith("MLflow: the name mlflow.nowhere.invalid cannot be resolved\nCheck MLFLOW_TR")
+
+
+def test_a_store_behind_the_server_that_cannot_be_reached_is_not_blamed_on_the_server(
+    client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": "http://seaweedfs.nowhere.invalid:8333",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_MAX_ATTEMPTS": "1",
+        "MLFLOW_EXPERIMENT_ID": client.create_experiment("elsewhere", artifact_location="s3://mlflow/x"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(SolidError) as caught, track("x", {}, DATA) as run:
+        run.artifacts(tmp_path)
+    assert "seaweedfs.nowhere.invalid cannot be reached\nMLflow answers; its store is what" in str(caught.value)
+    assert "MLFLOW_TRACKING_URI" not in str(caught.value)
+
+
+def test_a_failed_download_keeps_its_first_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As MLflow 3.17 said it on a cluster."""
+    from mlflow import MlflowException
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@mlflow.solid.svc:5000")
+    pool = "HTTPConnectionPool(host='seaweedfs', port=8333)"
+    text = (
+        "The following failures occurred while downloading one or more artifacts from http://mlflow.solid.svc:5000/x:\n"
+        f"##### File code/solid/cli.py #####\n{pool}: Max retries exceeded with url: /mlflow/y (Caused by "
+        "NameResolutionError(\"HTTPConnection(host='seaweedfs', port=8333): Failed to resolve 'seaweedfs' "
+        '([Errno -2] Name or service not known)"))'
+    )
+    with pytest.raises(SolidError) as caught, clear_errors():
+        raise MlflowException(text)
+    cause, remedy = str(caught.value).splitlines()
+    assert cause == "MLflow at http://mlflow.solid.svc:5000: the name seaweedfs cannot be resolved"
+    assert remedy.startswith("MLflow answers; its store is what cannot be reached from here.")
+    with pytest.raises(SolidError, match=r"5000: 500 Server Error: x\nCheck MLFLOW_TRACKING_URI"), clear_errors():
+        raise MlflowException(text.partition("HTTPConn")[0] + "500 Server Error: x\nmore")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "remedy"),
+    [
+        ("Run 'a' not found", "RESOURCE_DOES_NOT_EXIST", "Check the name; MLflow's pages show what there is."),
+        ("k must be at least 1", "INVALID_PARAMETER_VALUE", ""),
+        (
+            "Permission denied",
+            "PERMISSION_DENIED",
+            "This user may not do that; whoever made it, or an admin, can grant",
+        ),
+        ("failed with error code 401 != 200", "INTERNAL_ERROR", "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_P"),
+        ("403: Invalid Host header", "INTERNAL_ERROR", "The server has to know this name of its: add it to --allowed-"),
+        (
+            "HTTPConnectionPool(host='m', port=5): [Errno 111] Connection refused",
+            "INTERNAL_ERROR",
+            "Check MLFLOW_TRACK",
+        ),
+    ],
+)
+def test_the_remedy_fits_the_cause(monkeypatch: pytest.MonkeyPatch, text: str, code: str, remedy: str) -> None:
+    from mlflow import MlflowException
+    from mlflow.protos import databricks_pb2
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://m:5")
+    with pytest.raises(SolidError) as caught, clear_errors():
+        raise MlflowException(text, error_code=databricks_pb2.ErrorCode.Value(code))
+    assert str(caught.value).partition("\n")[2].startswith(remedy)
+    assert bool(str(caught.value).partition("\n")[2]) == bool(remedy)
 
 
 @pytest.mark.parametrize(

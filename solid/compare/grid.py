@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
+from solid.kinds import Ids
 from solid.settings.loading import validated, with_overrides
-from solid.settings.schema import MODALITIES, Head, Ids, Modality, Section, Settings
+from solid.settings.schema import MODALITIES, Backbone, Head, Modality, Section, Settings
 from solid.settings.strict_yaml import read_mapping
 
-Backbone = Literal["sasrec", "gru4rec", "bert4rec", "din"]
-BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 Sections = dict[str, dict[str, Any]]
 Name = Annotated[str, Field(min_length=1)]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from solid import __version__
-from solid.compare.grid import Backbone, Row, Source, Table
+from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
-from solid.settings.schema import Settings
+from solid.settings.schema import Backbone, Settings
 from solid.storage.local import file_md5, folder_digest
 
 Step = Literal["ingest", "prepare", "features", "train", "embed", "assign", "score"]

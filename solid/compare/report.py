@@ -9,10 +9,11 @@ from plotly.offline import get_plotlyjs
 
 from solid.compare import plots
 from solid.compare import table as tables
-from solid.compare.grid import BACKBONES, Table
+from solid.compare.grid import Table
 from solid.compare.results import Line
 from solid.evaluation.page import page
 from solid.evaluation.plots import Figure, line_styles
+from solid.kinds import BACKBONES
 
 _BASELINE = {"color": "#8a8f98", "dash": "solid"}
 
@@ -26,7 +27,7 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
         grid: text of the grid's file, for readers who want to run it again.
     """
     others = [row.name for row in table.rows if row is not table.baseline]
-    styles = {table.baseline.name: _BASELINE} | line_styles(others) | line_styles(BACKBONES)
+    styles = {table.baseline.name: _BASELINE} | line_styles(others) | line_styles(tuple(BACKBONES))
     measured = {metric for line in lines for metric in line.metrics}
     sections = {
         "gains": plots.gains(lines, styles, table.baseline.name),

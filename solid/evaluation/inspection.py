@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
-from solid.models.codebook import Codebook
+from solid.models.heads.codebook import Codebook
+from solid.models.protocols import Model
 from solid.models.recommender import Recommender
 from solid.semantics.vectors import item_vectors
 
@@ -52,11 +53,11 @@ class SemanticSpace:
         return np.concatenate([part[rows] for part in parts.values()], axis=1)
 
 
-def semantic_spaces(models: Mapping[str, Recommender]) -> list[SemanticSpace]:
+def semantic_spaces(models: Mapping[str, Model]) -> list[SemanticSpace]:
     """The different sets of classes that the models read, in the order of the models."""
     spaces: dict[bytes, SemanticSpace] = {}
     for reader, model in models.items():
-        classes, modality = _classes_of(model), model.config.modality
+        classes, modality = _classes_of(model), model.config.about.get("modality")
         if classes is None or modality is None or classes.tobytes() in spaces:
             continue
         taken = any(space.name == modality for space in spaces.values())
@@ -85,15 +86,16 @@ class CodebookUse:
 
 
 @torch.inference_mode()
-def codebook_use(model: Recommender, dataset: Dataset, batch_size: int) -> CodebookUse | None:
+def codebook_use(model: Model, dataset: Dataset, batch_size: int) -> CodebookUse | None:
     """Count the nearest codes over the real positions of the test histories; None without a codebook."""
-    codebook = getattr(model.head, "codebook", None)
+    codebook = getattr(model.head, "codebook", None) if isinstance(model, Recommender) else None
     if not isinstance(codebook, Codebook):
         return None
+    assert isinstance(model, Recommender)
     counts = torch.zeros(len(codebook.codes), dtype=torch.long)
     events = dataset.sequences.targets("test")
     for start in range(0, len(events), batch_size):
-        windows = dataset.sequences.windows(events[start : start + batch_size], model.config.model.length)
+        windows = dataset.sequences.windows(events[start : start + batch_size], model.config.length)
         items = torch.from_numpy(windows)
         user = model.read(items)
         counts += torch.bincount(codebook.nearest(user.hidden_BLD[user.real_BL]), minlength=len(counts))
@@ -119,10 +121,10 @@ class Story:
 
 
 @torch.inference_mode()
-def tell(model: Recommender, dataset: Dataset, users: Ints, auc: NDArray[np.float64]) -> list[Story]:
+def tell(model: Model, dataset: Dataset, users: Ints, auc: NDArray[np.float64]) -> list[Story]:
     """Tell the stories of ``users`` [B], whose AUC is ``auc`` [B]."""
     events = dataset.sequences.targets("test")[users]
-    histories = dataset.sequences.windows(events, model.config.model.length)
+    histories = dataset.sequences.windows(events, model.config.length)
     items = np.column_stack([dataset.sequences.items[events], dataset.candidates["test"][users]]).astype(np.int64)
     scores = model.score(model.encode(torch.from_numpy(histories)), torch.from_numpy(items)).numpy()
     favourites = items[np.arange(len(users)), scores.argmax(axis=1)]
@@ -156,5 +158,7 @@ def titles_of(dataset: Dataset) -> list[str]:
     return items["title"].where(items["title"] != "", items["item_id"]).tolist()
 
 
-def _classes_of(model: Recommender) -> Ints | None:
-    return None if model.class_of_item is None else model.class_of_item.numpy()[1:]
+def _classes_of(model: Model) -> Ints | None:
+    """What its items' classes are [N]; None for a model that reads items alone."""
+    classes = model.class_of_item if isinstance(model, Recommender) else None
+    return None if classes is None else classes.numpy()[1:]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from solid.data.dataset import Dataset
 from solid.evaluation.scoring import rank_among_all, score_candidates
 from solid.metrics.measured import UserMetrics, candidate_metrics, full_metrics
-from solid.models.recommender import Recommender
+from solid.models.protocols import Model
 from solid.settings.schema import EvaluationSettings
 
 
-def measure(model: Recommender, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:
+def measure(model: Model, dataset: Dataset, settings: EvaluationSettings) -> UserMetrics:
     """Score the test candidates of every user, and rank the held-out item among all items with ``settings.full``.
 
     Raises:

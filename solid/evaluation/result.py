@@ -8,7 +8,7 @@ import pandas as pd
 
 from solid.evaluation.comparison import Comparison
 from solid.metrics.measured import UserMetrics
-from solid.models.recommender import Recommender
+from solid.models.protocols import Model
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Result:
     """One evaluated model."""
 
     name: str
-    model: Recommender
+    model: Model
     curve: pd.DataFrame
     """One row an epoch of training: epoch, loss (binary cross-entropy), valid_uauc."""
     metrics: UserMetrics

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from solid.console import progress
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.metrics.ties import Ranks
-from solid.models.recommender import Encoded, Recommender
+from solid.models.protocols import Model
 
 _LOGITS_AT_ONCE = 1 << 24  # bounds the memory of a full ranking: 64 MiB of logits, however many users and items
 
 
 def score_candidates(
-    model: Recommender, dataset: Dataset, split: Literal["valid", "test"], batch_size: int
+    model: Model, dataset: Dataset, split: Literal["valid", "test"], batch_size: int
 ) -> NDArray[np.float32]:
     """Return logits [U, 1 + n] of each user's held-out item (column 0) and its stored candidates.
 
@@ -33,28 +34,26 @@ def score_candidates(
     """
     targets = dataset.sequences.targets(split)
     items = np.column_stack([dataset.sequences.items[targets], dataset.candidates[split]]).astype(np.int64)
-    histories = torch.from_numpy(dataset.sequences.windows(targets, model.config.model.length))
+    histories = torch.from_numpy(dataset.sequences.windows(targets, model.config.length))
     return score_items(model, histories, items, batch_size)
 
 
 @torch.inference_mode()
-def score_items(
-    model: Recommender, histories: Tensor, items: NDArray[np.int64], batch_size: int
-) -> NDArray[np.float32]:
+def score_items(model: Model, histories: Tensor, items: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
     """Return logits [U, C] of the items [U, C] for the histories [U, L], ``batch_size`` users at once.
 
     The model is left in the mode it came in; scores are those of evaluation mode.
     """
     candidates = torch.from_numpy(items)
     scores = [
-        model.score(user, candidates[rows].to(user.hidden_BLD.device)).cpu().numpy()
+        model.score(user, candidates[rows].to(model.device)).cpu().numpy()
         for rows, user in _encoded(model, histories, batch_size)
     ]
     return np.concatenate(scores)
 
 
 @torch.inference_mode()
-def rank_among_all(model: Recommender, dataset: Dataset, batch_size: int) -> Ranks:
+def rank_among_all(model: Model, dataset: Dataset, batch_size: int) -> Ranks:
     """Rank each user's test item among all items that the user never touched before or after.
 
     The test item itself counts even if the user had touched it before. The model is left in the mode it came in.
@@ -69,7 +68,7 @@ def rank_among_all(model: Recommender, dataset: Dataset, batch_size: int) -> Ran
     """
     sequences, n_items = dataset.sequences, dataset.n_items
     targets = sequences.targets("test")
-    histories = torch.from_numpy(sequences.windows(targets, model.config.model.length))
+    histories = torch.from_numpy(sequences.windows(targets, model.config.length))
     at_once = max(1, min(batch_size, _LOGITS_AT_ONCE // n_items))
     columns = torch.from_numpy(sequences.items.astype(np.int64) - 1)
     counts = []
@@ -98,14 +97,21 @@ def _count(which_BN: Tensor) -> NDArray[np.int64]:
     return counts
 
 
-def _encoded(model: Recommender, histories: Tensor, batch_size: int) -> Iterator[tuple[slice, Encoded]]:
+def _encoded(model: Model, histories: Tensor, batch_size: int) -> Iterator[tuple[slice, Any]]:
     """Encode ``batch_size`` of the histories [U, L] at once, in evaluation mode; say which rows they are."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    try:
+    with _evaluation_mode(model):
         for start in range(0, len(histories), batch_size):
             rows = slice(start, start + batch_size)
-            yield rows, model.encode(histories[rows].to(device))
+            yield rows, model.encode(histories[rows].to(model.device))
+
+
+@contextmanager
+def _evaluation_mode(model: Model) -> Iterator[None]:
+    """A model that is trained by gradients has two modes; the others are always ready."""
+    module = model if isinstance(model, nn.Module) else nn.Identity()
+    was_training = module.training
+    module.eval()
+    try:
+        yield
     finally:
-        model.train(was_training)
+        module.train(was_training)

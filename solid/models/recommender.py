@@ -7,59 +7,23 @@ Legend: B users, L history positions, D width, C candidates, N items, K classes,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from solid.models.bert4rec import BERT4Rec
-from solid.models.din import DIN
-from solid.models.finetune import finetuned, opponents
-from solid.models.gru4rec import GRU4Rec
-from solid.models.heads import GeneratedHead, SolidHead, StaticHead, generated_layers
+from solid.kinds import BACKBONES, HEADS
+from solid.models.backbones.base import Backbone, Reading
+from solid.models.config import ModelConfig
+from solid.models.heads.base import Head
 from solid.models.layers import MLP, HistoryEncoder, LowRank, embedding, mask_of
-from solid.models.sasrec import SASRec
-from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, Head, Ids, ModelSettings, Section
+from solid.models.protocols import Encoded
+from solid.models.storage import read_model, reading_model, write_model
 
-# Largest table of DIN's activation unit held at once in evaluation, in floats: 8 MiB. Allocators give tables of 32 MiB
+# Largest table of what candidates cost held at once in evaluation, in floats: 8 MiB. Allocators give tables of 32 MiB
 # back to the system after each use, and evaluation takes twice as long.
 _CELLS = 1 << 21
-_CLOZE_NEGATIVES = 4  # drawn over all items for each hidden position
-
-
-class ModelConfig(Section):
-    """All that is needed to build a model again; stored beside its weights."""
-
-    head: Head
-    ids: Ids
-    """What history and target embeddings are: of the item, of its class, or the sum of both."""
-    modality: str | None
-    """Where the classes come from; None for models that read items alone."""
-    n_items: int
-    n_classes: int
-    """0 for models that read items alone."""
-    model: ModelSettings
-    finetune: FinetuneSettings | None = None
-    apg: ApgSettings | None = None
-    fusion: FusionSettings | None = None
-    digest: str
-    """Of the raw data, as DVC names it."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Users, encoded once for all their candidates."""
-
-    hidden_BLD: Tensor
-    real_BL: Tensor
-    state_BD: Tensor | None
-    """What the backbone read; None where that depends on the candidate."""
-    layers: Callable[[Tensor], Tensor]
-    """The adaptive layers, for rows [B, n, I] of each user."""
-    losses: dict[str, Tensor]
-    """Terms of the loss beside that of the candidates, already weighted; empty in evaluation."""
 
 
 class Recommender(nn.Module):
@@ -69,7 +33,6 @@ class Recommender(nn.Module):
     """
 
     class_of_item: Tensor | None
-    opponents: Tensor
 
     def __init__(self, config: ModelConfig, class_of_item: Tensor | None = None) -> None:
         """Build with fresh weights.
@@ -80,62 +43,42 @@ class Recommender(nn.Module):
         """
         super().__init__()
         self.config = config
-        model, apg = config.model, config.apg or ApgSettings()
+        model = config.model
         dim, length = model.dim, model.length
         self.register_buffer("class_of_item", class_of_item)
         n_ids = config.n_classes if config.ids == "semantic" else config.n_items
         self.history = HistoryEncoder(n_ids, dim, length, model.dropout)
         self.class_embedding = embedding(config.n_classes, dim) if config.ids == "both" else None
-        self.backbone = _backbone(model)
+        self.backbone: Backbone = BACKBONES[model.backbone].load()(model, config.n_items)
         self.target = MLP(dim, dim, dim)
-        # DIN's head classifies [target, attention]; the others' makes a vector that targets are multiplied by.
-        widths = (2 * dim, dim, 1) if model.backbone == "din" else (dim, dim, dim)
-        self.head: StaticHead | GeneratedHead | SolidHead
-        match config.head:
-            case "static" | "finetune":
-                self.head = StaticHead(widths)
-            case "duet" | "apg":
-                self.head = GeneratedHead(generated_layers(config.head, widths, apg), dim)
-            case "solid":
-                assert config.fusion is not None
-                layers = generated_layers(config.fusion.generator, widths, apg)
-                self.head = SolidHead(layers, config.n_classes, model, config.fusion)
-        if config.head == "finetune":
-            self.register_buffer("opponents", opponents(config.n_items, length))
+        self.head: Head = HEADS[config.head].load()(self.backbone.widths, config)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.history.position.device
 
     def encode(self, items_BL: Tensor) -> Encoded:
         """Encode right-padded histories of item ids [B, L]."""
         user = self.read(items_BL)
-        if self.config.head == "finetune" and not self.training:
-            assert self.config.finetune is not None
-            return replace(user, layers=finetuned(self, items_BL, self.opponents, self.config.finetune))
-        return user
+        return user if self.training else self.head.adapt(user, items_BL, self)
 
     def read(self, items_BL: Tensor) -> Encoded:
-        """Encode as :meth:`encode` does, without adapting anything to single users by gradient steps."""
-        if isinstance(self.backbone, BERT4Rec):
-            items_BL = self.backbone.make_room(items_BL, self.config.model.length)
+        """Encode as :meth:`encode` does, without what the head does to single users before it scores."""
+        items_BL = self.backbone.trim(items_BL)
         embedded_BLD = self.embed(items_BL)
         hidden_BLD = self.history.hidden(embedded_BLD + self.history.position[: items_BL.shape[1]])
         classes_BL = None if self.class_of_item is None else self._classes(items_BL)
-        hide_BL = None
-        if isinstance(self.backbone, BERT4Rec) and self.training and self.config.model.cloze:
-            # Hidden from all that reads the history: a generator that saw the answer would only learn to copy it.
-            hide_BL = items_BL.ne(0) & (torch.rand(items_BL.shape, device=items_BL.device) < self.config.model.cloze)
-            hidden_BLD = self.backbone.hide(hidden_BLD, hide_BL, self.history)
-            classes_BL = None if classes_BL is None else classes_BL.masked_fill(hide_BL, 0)
-        adapted = self.head(hidden_BLD, items_BL, classes_BL)
-        losses = dict(adapted.losses)
-        state_BD = None
-        if isinstance(self.backbone, BERT4Rec):
-            if hide_BL is None:
-                state_BD = self.backbone(hidden_BLD, items_BL, self.history)
-            else:
-                state_BD, states_MD = self.backbone.cloze(hidden_BLD, items_BL, hide_BL, self.history)
-                losses["cloze"] = self._cloze_loss(adapted.layers, states_MD, hide_BL, items_BL)
-        elif not isinstance(self.backbone, DIN):
-            state_BD = self.backbone(hidden_BLD, items_BL)
-        return Encoded(hidden_BLD, mask_of(items_BL), state_BD, adapted.layers, losses)
+        reading = self.backbone.begin(Reading(items_BL, hidden_BLD, classes_BL), self.history)
+        adapted = self.head(reading.hidden_BLD, items_BL, reading.classes_BL)
+
+        def score(states_BLD: Tensor, where_BL: Tensor, candidates_MC: Tensor) -> Tensor:
+            # The layers belong to users, so they are applied to all positions of each.
+            vectors_MD = adapted.layers(states_BLD)[where_BL]
+            return torch.bmm(self.target(self.embed(candidates_MC)), vectors_MD.unsqueeze(2)).squeeze(2)
+
+        state_BD, losses = self.backbone.read(reading, self.history, score)
+        return Encoded(reading.hidden_BLD, mask_of(items_BL), state_BD, adapted.layers, adapted.losses | losses)
 
     def score(self, user: Encoded, candidates_BC: Tensor) -> Tensor:
         """Return the logits [B, C] of each user's candidates (item ids)."""
@@ -152,27 +95,18 @@ class Recommender(nn.Module):
     def _score_embedded(self, user: Encoded, embedded_BCD: Tensor) -> Tensor:
         """Logits [B, C] of embeddings [B, C, D], or [1, C, D] where all users have the same candidates."""
         B, L = user.real_BL.shape
-        # Where only logits are wanted, DIN takes the candidates in parts: memory does not grow with their number.
-        in_parts = user.state_BD is None and not torch.is_grad_enabled()
-        width = max(self.config.model.dim, DIN.width)
-        at_once = max(1, _CELLS // (B * L * width)) if in_parts else embedded_BCD.shape[1]
+        # Where only logits are wanted, candidates that cost much come in parts: memory does not grow with their number.
+        cells = 0 if torch.is_grad_enabled() else self.backbone.cells(L)
+        at_once = max(1, _CELLS // (B * cells)) if cells else embedded_BCD.shape[1]
         logits = [self.logits(user, part, self.target(part)) for part in torch.split(embedded_BCD, at_once, dim=1)]
         return torch.cat(logits, dim=1)
 
     def logits(self, user: Encoded, embedded_BCD: Tensor, target_BCD: Tensor) -> Tensor:
-        """Return the logits [B, C] of candidates: embeddings and what the target transform makes of them.
+        """The logits [B, C] of candidates: embeddings and what the target transform makes of them.
 
         Both are [B, C, D], or [1, C, D] for candidates of all users.
         """
-        if isinstance(self.backbone, DIN):
-            seen_BCD = self.backbone(embedded_BCD, user.hidden_BLD, user.real_BL)
-            pairs = torch.cat([target_BCD.expand_as(seen_BCD), seen_BCD], dim=2)
-            return user.layers(pairs).squeeze(2)
-        assert user.state_BD is not None
-        vector_BD = user.layers(user.state_BD.unsqueeze(1)).squeeze(1)
-        if len(target_BCD) == 1:
-            return torch.mm(vector_BD, target_BCD[0].T)
-        return torch.bmm(target_BCD, vector_BD.unsqueeze(2)).squeeze(2)
+        return self.backbone.logits(user, embedded_BCD, target_BCD)
 
     def embed(self, items: Tensor) -> Tensor:
         """The embedding, with a last dimension D, of items of any shape."""
@@ -186,6 +120,29 @@ class Recommender(nn.Module):
         """The embedding of every item [N, D], without padding: the `id` part of semantic ids."""
         return self.embed(self._all_items()).detach()
 
+    def save(self, folder: Path) -> None:
+        """Write model.safetensors and config.json into an existing folder."""
+        write_model(folder, self.config, self.state_dict())
+
+    @classmethod
+    def load(cls, folder: Path, *, fold: bool = True) -> Self:
+        """Read what :meth:`save` wrote, in evaluation mode, on the CPU.
+
+        Args:
+            folder: the model's.
+            fold: whether to multiply out over-parameterised factors, which only training needs apart.
+
+        Raises:
+            DataError: a file is missing, broken or of another version of the model.
+        """
+        with reading_model(folder):
+            config, state = read_model(folder, ModelConfig)
+            model = cls(config, state.get("class_of_item"))
+            model.load_state_dict(state)
+        if fold:
+            model.fold()
+        return model.eval()
+
     def fold(self) -> None:
         """Multiply out what was over-parameterised for training; scores stay the same."""
         for module in self.modules():
@@ -198,33 +155,3 @@ class Recommender(nn.Module):
     def _classes(self, items: Tensor) -> Tensor:
         assert self.class_of_item is not None
         return self.class_of_item[items]
-
-    def _cloze_loss(
-        self, layers: Callable[[Tensor], Tensor], states_MD: Tensor, hide_BL: Tensor, items_BL: Tensor
-    ) -> Tensor:
-        """Binary cross-entropy of the hidden items and items drawn at random, scored as candidates are."""
-        if not len(states_MD):
-            return states_MD.sum()
-        drawn_BLC = torch.randint(1, self.config.n_items + 1, (*items_BL.shape, _CLOZE_NEGATIVES)).to(items_BL.device)
-        candidates_MC = torch.cat([items_BL.unsqueeze(2), drawn_BLC], dim=2)[hide_BL]
-        # The layers belong to users, so the states go back to their places among each user's positions.
-        states_BLD = states_MD.new_zeros(*items_BL.shape, states_MD.shape[1]).masked_scatter(
-            hide_BL.unsqueeze(2), states_MD
-        )
-        vectors_MD = layers(states_BLD)[hide_BL]
-        logits_MC = torch.bmm(self.target(self.embed(candidates_MC)), vectors_MD.unsqueeze(2)).squeeze(2)
-        labels_MC = torch.zeros_like(logits_MC)
-        labels_MC[:, 0] = 1.0
-        return functional.binary_cross_entropy_with_logits(logits_MC, labels_MC)
-
-
-def _backbone(model: ModelSettings) -> SASRec | GRU4Rec | BERT4Rec | DIN:
-    match model.backbone:
-        case "sasrec":
-            return SASRec(model.dim, model.attention_heads, model.dropout)
-        case "gru4rec":
-            return GRU4Rec(model.dim)
-        case "bert4rec":
-            return BERT4Rec(model.dim, model.attention_heads, model.dropout)
-        case "din":
-            return DIN(model.dim)

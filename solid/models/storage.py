@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.models.recommender import ModelConfig, Recommender
+from solid.kinds import HEADS
+from solid.models.config import BaseConfig
+from solid.models.protocols import Model
 from solid.storage.local import read_json, write_json
 
-
-def save_model(model: Recommender, folder: Path) -> None:
-    """Write a model's weights and configuration into an existing folder."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    (folder / "model.safetensors").write_bytes(save(state))
-    write_json(folder / "config.json", model.config.model_dump(mode="json"))
+Config = TypeVar("Config", bound=BaseConfig)
 
 
-def load_model(folder: Path, *, fold: bool = True) -> Recommender:
-    """Read a model that :func:`save_model` wrote, in evaluation mode, on the CPU.
+def write_model(folder: Path, config: BaseConfig, state: Mapping[str, Tensor]) -> None:
+    """Write a model's tensors and configuration into an existing folder."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    (folder / "model.safetensors").write_bytes(save(tensors))
+    write_json(folder / "config.json", config.model_dump(mode="json"))
 
-    Args:
-        folder: the model's.
-        fold: whether to multiply out over-parameterised factors, which only training needs apart.
+
+def read_model(folder: Path, config: type[Config]) -> tuple[Config, dict[str, Tensor]]:
+    """Read what :func:`write_model` wrote; call it inside :func:`reading_model`."""
+    place = folder / "model.safetensors"
+    if not place.is_file():
+        raise DataError(f"{place}: no such file; is {folder} the output of train?")
+    return config.model_validate(read_json(folder / "config.json")), load_file(place)
+
+
+@contextmanager
+def reading_model(folder: Path) -> Iterator[None]:
+    """Say what is wrong with a model folder that cannot be read, and what to do.
 
     Raises:
         DataError: a file is missing, broken or of another version of the model.
     """
-    place = folder / "model.safetensors"
     try:
-        config = ModelConfig.model_validate(read_json(folder / "config.json"))
-        state = load_file(place)
-        model = Recommender(config, state.get("class_of_item"))
-        model.load_state_dict(state)
-        if fold:
-            model.fold()
-    except FileNotFoundError:
-        raise DataError(f"{place}: no such file; is {folder} the output of train?") from None
+        yield
     except (ValidationError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
-    return model.eval()
 
 
-def load_model_of(dataset: Dataset, folder: Path) -> Recommender:
+def load_model(folder: Path) -> Model:
+    """Read a trained model of any kind, on the CPU and ready to score.
+
+    Raises:
+        DataError: a file is missing, broken or of another version of the model.
+    """
+    head = read_json(folder / "config.json").get("head")
+    if head not in HEADS:
+        raise DataError(f"{folder}: no head {head!r} is known to this version; train it again")
+    model: Model = HEADS[head].load_model().load(folder)
+    return model
+
+
+def load_model_of(dataset: Dataset, folder: Path) -> Model:
     """Read a model as :func:`load_model` does, and make sure that it was trained on these data.
 
     Raises:

@@ -15,10 +15,30 @@ from torch import Tensor
 
 from solid.data.sequences import last_items
 from solid.errors import DataError
-from solid.models.recommender import Recommender
+from solid.models.protocols import Model
 from solid.models.storage import load_model
 
 Ints = NDArray[np.int64]
+_SCORES_AT_ONCE = 1 << 24  # bounds memory: 64 MiB of logits, however many histories are asked for
+
+
+@dataclass(frozen=True)
+class Top:
+    """The best items for B histories, best first.
+
+    Attributes:
+        rows: of the table of items [B, k].
+        scores: logits [B, k]; -inf where fewer than k items are left.
+    """
+
+    rows: Ints
+    scores: NDArray[np.float32]
+
+    @property
+    def left(self) -> Ints:
+        """How many of the k are worth telling [B]."""
+        counts: Ints = np.isfinite(self.scores).sum(axis=1)
+        return counts
 
 
 @dataclass(frozen=True)
@@ -30,7 +50,7 @@ class Catalogue:
         items: row r is the model's item r + 1: item_id, title ("" where unknown).
     """
 
-    model: Recommender
+    model: Model
     items: pd.DataFrame
 
     def __post_init__(self) -> None:
@@ -70,4 +90,32 @@ class Catalogue:
         """
         known = np.append(0, np.cumsum(numbers > 0))
         items = np.append(numbers[numbers > 0], 0)
-        return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.model.length))
+        return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.length))
+
+    @torch.inference_mode()
+    def top(self, numbers: Ints, starts: Ints, ends: Ints, k: int, *, exclude_seen: bool) -> Top:
+        """The k best items for each of the sequences that :meth:`histories` takes; fewer where there are fewer items.
+
+        Args:
+            numbers: items of all sequences, oldest first; 0 is an item the model does not know.
+            starts: where each of B sequences begins.
+            ends: where it ends.
+            k: how many.
+            exclude_seen: whether items of the sequence are left out, also those that the model no longer reads.
+        """
+        at_once = max(1, _SCORES_AT_ONCE // len(self.items))
+        histories = self.histories(numbers, starts, ends)
+        rows, scores = [], []
+        for start in range(0, len(starts), at_once):
+            these = slice(start, start + at_once)
+            logits = self.model.score_all(self.model.encode(histories[these]))
+            if exclude_seen:
+                lengths = ends[these] - starts[these]
+                before = np.cumsum(lengths) - lengths
+                seen = numbers[np.arange(lengths.sum()) + np.repeat(starts[these] - before, lengths)]
+                owner = np.repeat(np.arange(len(lengths)), lengths)
+                logits[owner[seen > 0], seen[seen > 0] - 1] = -torch.inf
+            best = logits.topk(min(k, len(self.items)))
+            rows.append(best.indices.numpy())
+            scores.append(best.values.numpy())
+        return Top(np.concatenate(rows), np.concatenate(scores))

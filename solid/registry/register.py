@@ -77,9 +77,8 @@ def register(
             run.artifacts(evaluation, "evaluation")
         summary = _rounded(measured)
         tags = {
-            "backbone": config.model.backbone,
             "head": config.head,
-            "modality": config.modality or "none",
+            **config.about,
             "model": best,
             "data_digest": source.digest,
             **({"git_sha": "unknown"} | lineage()),

@@ -13,11 +13,9 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import torch
 
 from solid.registry.catalogue import Catalogue
 
-_SCORES_AT_ONCE = 1 << 24  # bounds the memory of a request: 64 MiB of logits, however many histories it brings
 Answer = dict[str, list[str] | list[float]]
 _log = logging.getLogger(__name__)
 
@@ -49,29 +47,19 @@ class SolidRecommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         params = {"k": 10, "exclude_seen": True} | (params or {})
         if params["k"] < 1:
             raise mlflow.MlflowException.invalid_parameter_value(f"k must be at least 1, not {params['k']}")
-        at_once = max(1, _SCORES_AT_ONCE // len(self.catalogue.items))
-        parts = (model_input[start : start + at_once] for start in range(0, len(model_input), at_once))
-        answers = [answer for part in parts for answer in self._recommend(part, **params)]
+        answers = self._recommend(model_input, **params) if model_input else []
         if unknown := {item for answer in answers for item in answer["unknown"]}:
             _log.warning("ignored %d unknown item ids, such as %r", len(unknown), min(unknown))
         return answers
 
-    @torch.inference_mode()
     def _recommend(self, histories: list[list[str]], k: int, exclude_seen: bool) -> list[Answer]:
-        model, items = self.catalogue.model, self.catalogue.items
+        items = self.catalogue.items
         sizes = np.array([len(history) for history in histories])
         given = list(itertools.chain.from_iterable(histories))
+        numbers, ends = self.catalogue.numbers(given), np.cumsum(sizes)
+        top = self.catalogue.top(numbers, ends - sizes, ends, k, exclude_seen=exclude_seen)
+        ids, titles = items["item_id"].to_numpy()[top.rows], items["title"].to_numpy()[top.rows]
         rows = np.repeat(np.arange(len(histories)), sizes)
-        numbers = self.catalogue.numbers(given)
-        ends = np.cumsum(sizes)
-        scores = model.score_all(model.encode(self.catalogue.histories(numbers, ends - sizes, ends)))
-        if exclude_seen:
-            seen = numbers > 0
-            scores[rows[seen], numbers[seen] - 1] = -torch.inf
-        top = scores.topk(min(k, len(items)))
-        best, values = top.indices.numpy(), top.values.numpy()
-        ids, titles = items["item_id"].to_numpy()[best], items["title"].to_numpy()[best]
-        left = np.isfinite(values).sum(axis=1)
         unknown: list[list[str]] = [[] for _ in histories]
         for place in np.flatnonzero(numbers == 0):
             unknown[rows[place]].append(given[place])
@@ -79,10 +67,10 @@ class SolidRecommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             {
                 "items": ids[row, :n].tolist(),
                 "titles": titles[row, :n].tolist(),
-                "scores": values[row, :n].tolist(),
+                "scores": top.scores[row, :n].tolist(),
                 "unknown": unknown[row],
             }
-            for row, n in enumerate(left)
+            for row, n in enumerate(top.left)
         ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from solid.models.recommender import ModelConfig
+from solid.models.config import BaseConfig
 from solid.registry.catalogue import Catalogue
 from solid.registry.profile import Profile
 from solid.settings.schema import Settings
@@ -86,11 +86,9 @@ def digests(model: Path) -> list[str]:
     return [file_md5(model / file) for file in _MODEL_FILES]
 
 
-def settings_of(config: ModelConfig, settings: Settings) -> dict[str, Any]:
+def settings_of(config: BaseConfig, settings: Settings) -> dict[str, Any]:
     """The settings that made a model, as params.yaml holds them: its own word on itself comes first."""
-    made = settings.model_dump(mode="json") | {"model": config.model.model_dump(mode="json")}
-    if config.fusion:
-        made["fusion"] = config.fusion.model_dump(mode="json")
-    if config.modality:
-        made["semantics"]["modalities"] = [config.modality]
+    made = settings.model_dump(mode="json") | config.sections
+    if (modality := config.about.get("modality", "none")) != "none":
+        made["semantics"]["modalities"] = [modality]
     return made

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
+from solid.kinds import BACKBONES, HEADS
 from solid.metrics.base import CANDIDATES
 from solid.metrics.catalogue import metrics_of
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-Head = Literal["static", "finetune", "duet", "apg", "solid"]
-Ids = Literal["item", "semantic", "both"]
+
+
+def one_of(known: Mapping[str, Any]) -> AfterValidator:
+    """A check that a text names an entry of a registry."""
+
+    def check(name: str) -> str:
+        if name not in known:  # in the words of a Literal
+            *others, last = map(repr, known)
+            raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+        return name
+
+    return AfterValidator(check)
+
+
+Backbone = Annotated[str, one_of(BACKBONES)]
+Head = Annotated[str, one_of(HEADS)]
+Baseline = Annotated[str, one_of({name: kind for name, kind in HEADS.items() if not kind.on_generator})]
 
 
 class Section(BaseModel):
@@ -75,9 +93,7 @@ class SemanticsSettings(Section):
 class ModelSettings(Section):
     """The recommender that every head shares."""
 
-    backbone: Literal["sasrec", "gru4rec", "bert4rec", "din"] = Field(
-        "sasrec", description="what turns a history into a user state (method section 1)"
-    )
+    backbone: Backbone = Field("sasrec", description="what turns a history into a user state (method section 1)")
     dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
     length: int = Field(10, ge=1, description="history length L")
     attention_heads: int = Field(4, ge=1, description="attention heads of sasrec and bert4rec; they divide dim")
@@ -86,9 +102,10 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _fits_the_backbone(self) -> Self:
-        if self.backbone == "bert4rec" and self.length < 2:
-            raise ValueError("bert4rec needs a length of at least 2: its mask takes one of the positions")
-        if self.backbone in ("sasrec", "bert4rec") and self.dim % self.attention_heads:
+        kind = BACKBONES[self.backbone]
+        if self.length < kind.shortest:
+            raise ValueError(f"{self.backbone} needs a length of at least {kind.shortest}: its mask takes a position")
+        if kind.attends and self.dim % self.attention_heads:
             raise ValueError(f"attention_heads must divide dim, but {self.dim} / {self.attention_heads} leaves a rest")
         return self
 
@@ -160,7 +177,7 @@ class FusionSettings(Section):
 class EvaluationSettings(Section):
     """What is measured and compared."""
 
-    baselines: tuple[Literal["static", "finetune", "duet", "apg"], ...] = Field(
+    baselines: tuple[Baseline, ...] = Field(
         ("static",), min_length=1, description="heads trained on items to compare with, the first is the baseline"
     )
     full: bool = Field(True, description="rank the held-out item among all items, too")

@@ -21,9 +21,11 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from solid.console import byte_progress
 from solid.errors import DataError
+from solid.storage.names import unknown_name
 
 _CONNECTIONS = 16  # a transfer manager works in 10 threads, and looks at what comes next in 5 more
 _REMOVED_AT_ONCE = 1000  # S3's limit
+ERRORS: tuple[type[Exception], ...] = (Boto3Error, BotoCoreError, ClientError)  # all that boto3 raises of a server
 _MISSING = ("NoSuchKey", "404")
 _REMEDIES = {
     "NoSuchBucket": "there is no such bucket; check its name and AWS_ENDPOINT_URL_S3, or create it",
@@ -41,7 +43,10 @@ class MissingObjectError(DataError):
 @functools.cache
 def client() -> Any:
     """The client of this process; making one takes longer than most requests."""
-    return boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS))
+    made = boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS))
+    if host := unknown_name(made.meta.endpoint_url):
+        raise DataError(f"S3: the name {host} cannot be resolved; check AWS_ENDPOINT_URL_S3")
+    return made
 
 
 class Prefix:

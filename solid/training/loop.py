@@ -21,7 +21,6 @@ from solid.data.dataset import Dataset
 from solid.errors import SolidError
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.codebook import Codebook
 from solid.models.recommender import Recommender
 from solid.settings.schema import TrainingSettings
 from solid.training.state import TrainingState
@@ -54,7 +53,7 @@ def fit(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     state.restore(model, optimizer)
-    sequences, length = dataset.sequences, model.config.model.length
+    sequences, length = dataset.sequences, model.config.length
     events = sequences.targets("train")
     if settings.selection == "test":  # the released protocol knows no validation events
         events = np.sort(np.concatenate([events, sequences.targets("valid")]))
@@ -98,8 +97,7 @@ def fit(
             raise SolidError(
                 f"epoch {epoch}: the loss is not a number any more; lower training.learning_rate or fusion.t"
             )
-        if isinstance(codebook := getattr(model.head, "codebook", None), Codebook):
-            means["codes_used"] = codebook.take_use()
+        means |= model.head.figures()
         scores = score_candidates(model, dataset, settings.selection, _EVALUATION_USERS)
         uauc = candidate_metrics(scores).summarise()["uauc"]
         state.advance(model, optimizer, {"epoch": epoch, **means, state.score: uauc})

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from solid.errors import DataError
-from solid.models.codebook import Codebook
-from solid.models.heads import GeneratedHead, SolidHead
+from solid.models.heads.codebook import Codebook
+from solid.models.heads.generated import GeneratedHead
+from solid.models.heads.solid import SolidHead
 from solid.models.layers import HistoryEncoder
 from solid.models.recommender import Recommender
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from solid.models.heads import SolidHead
-from solid.models.recommender import ModelConfig, Recommender
-from solid.models.storage import save_model
+from solid.models.config import ModelConfig
+from solid.models.heads.solid import SolidHead
+from solid.models.recommender import Recommender
 from solid.settings.schema import FusionSettings, ModelSettings
 from solid.storage.local import write_json
 
@@ -80,7 +80,7 @@ def make_model(tmp_path: Path) -> Make:
                 model.head.codebook.codes[:, 0] = torch.tensor([0.0, 0.9, 0.5, 9.0]).tanh()
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
-        save_model(model.eval(), folder)
+        model.eval().save(folder)
         write_json(folder / "training.json", {"epochs": 2, "best_epoch": 2.0, "valid_uauc": 0.75})
         (folder / "history.csv").write_text("epoch,bce,alignment,valid_uauc\n1.0,0.7,0.1,0.5\n2.0,0.5,0.1,0.75\n")
         return folder

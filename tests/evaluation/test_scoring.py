@@ -19,7 +19,9 @@ from solid.evaluation import scoring
 from solid.evaluation.scoring import rank_among_all
 from solid.metrics.measured import full_metrics, user_metrics
 from solid.metrics.ties import Ranks
-from solid.models.recommender import Encoded, ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.protocols import Encoded
+from solid.models.recommender import Recommender
 from solid.models.storage import load_model
 from solid.settings.schema import ModelSettings
 

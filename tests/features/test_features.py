@@ -21,8 +21,8 @@ from solid.data.sample import BARE, KINDS, write_sample
 from solid.embeddings import write_embeddings
 from solid.errors import DataError
 from solid.features import extract_features
-from solid.models.recommender import ModelConfig, Recommender
-from solid.models.storage import save_model
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.settings.schema import DataSettings, FeatureSettings, ModelSettings, PrepareSettings
 from solid.storage.local import folder_digest
 
@@ -122,7 +122,7 @@ def _model(prepared, folder, classes=None, **changes):
     torch.manual_seed(0)
     model = Recommender(ModelConfig(model=ModelSettings(dim=8), fusion=None, **facts | changes), classes)
     folder.mkdir()
-    save_model(model, folder)
+    model.save(folder)
     return model
 
 

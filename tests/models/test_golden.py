@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from solid.models.config import ModelConfig
 from solid.models.layers import mask_of
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.recommender import Recommender
 from solid.settings.schema import FusionSettings, ModelSettings
 
 TOLERANCE = 1e-4

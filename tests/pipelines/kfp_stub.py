@@ -22,6 +22,40 @@ import yaml
 
 CREATED = "2026-11-01T03:00:00Z"
 TOKEN = "stub-token"
+WORKFLOW = "tiny-x7k2p"
+
+
+def rows(steps: dict[str, str]) -> list[dict[str, Any]]:
+    """What a real backend lists of steps by their state: Argo's nodes, in no order, and one row with nothing but ids.
+
+    A state CACHED is that of a step from the cache. See shared/cases/kubeflow for whole answers.
+    """
+    from pipelines.progress import node_id
+
+    listed: list[dict[str, Any]] = [{"task_id": "0", "execution_id": "11", "start_time": CREATED}]
+
+    def add(name: str, state: str, began: str, ended: str | None, child: str | None = None) -> None:
+        row = {"task_id": f"{name}-{len(listed)}", "display_name": name, "state": state, "start_time": began}
+        row |= {"end_time": ended} if ended else {}
+        row |= {"child_tasks": [{"pod_name": node_id(WORKFLOW, child)}]} if child else {}
+        listed.append(row)
+
+    for order, (name, state) in enumerate(steps.items()):
+        began, later, place = f"2026-11-01T03:0{order}:00Z", f"2026-11-01T03:0{order}:59Z", f".root(0).{name}"
+        ended = later if state in ("SUCCEEDED", "FAILED") else began if state == "CACHED" else None
+        add(f"{name}-driver", "SUCCEEDED", began, began, f".root(0).{name}-driver(0)")
+        add(f"{name}-driver(0)", "SUCCEEDED", began, began)
+        around = {"CACHED": "SUCCEEDED", "PENDING": "RUNNING"}.get(state, state)
+        add(name, around, began, ended, f"{place}(0)")
+        add(f"{name}(0)", around, began, ended, f"{place}(0).executor")
+        if state == "CACHED":
+            add("executor", "SKIPPED", began, began)
+        else:
+            add("executor", around, began, ended, f"{place}(0).executor(0)")
+            add("executor(0)", state, began, ended)
+    add("root", "RUNNING", CREATED, None, ".root(0)")
+    add(WORKFLOW, "RUNNING", CREATED, None, "")
+    return listed[::-1]
 
 
 @dataclass
@@ -29,14 +63,18 @@ class KfpStub:
     """State and behaviour of the stub.
 
     Attributes:
-        looks: answers to looks at a run, one after the other, the last again and again: (state, {step: state}); an
-            integer is answered as that HTTP status.
+        looks: answers to looks at a run, one after the other, the last again and again: (state, {step: state}), or a
+            recorded answer; an integer is answered as that HTTP status.
+        logs: lines by node.
+        messages: why a node's pod waits, by node.
         requests: method and path of every request.
         faults: what was wrong with requests.
     """
 
-    looks: list[tuple[str, dict[str, str]] | int] = field(default_factory=lambda: [("SUCCEEDED", {})])
+    looks: list[tuple[str, dict[str, str]] | int | dict[str, Any]] = field(default_factory=lambda: [("SUCCEEDED", {})])
     error: str = ""
+    logs: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     pipelines: list[dict[str, Any]] = field(default_factory=list)
@@ -77,6 +115,11 @@ class KfpStub:
             return 200, self.keep(self.runs, "run", body) | {"state": "PENDING"}
         if found := re.fullmatch(r"GET /runs/([^/]+)", route):
             return self.look(found[1])
+        if found := re.fullmatch(r"GET /apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", route):
+            return (200, self.logs[found[1]]) if found[1] in self.logs else (500, {"error": "pods not found"})
+        if re.fullmatch(r"GET /apis/v1beta1/runs/[^/]+", route):  # in Argo's form; no such answer was recorded
+            nodes = {node: {"phase": "Pending", "message": message} for node, message in self.messages.items()}
+            return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps({"status": {"nodes": nodes}})}}
         if route == "GET /recurringruns":
             own = [run for run in self.recurring if run["experiment_id"] == query.get("experiment_id")]
             return 200, {"recurringRuns": self.matching(own, query)}
@@ -160,19 +203,12 @@ class KfpStub:
             self.faults.append(f"no run {run_id}")
             return 404, {"error_message": f"Run {run_id} not found"}
         now = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if isinstance(now, dict):  # as a real server has answered
+            return 200, now | {"run_id": run_id}
         if isinstance(now, int):
             return now, {"error_message": "the server is not well"}
         state, steps = now
-        tasks = [
-            {
-                "task_id": name,
-                "display_name": name,
-                "state": step,
-                "start_time": f"2026-11-01T03:0{order}:00Z",
-                "end_time": f"2026-11-01T03:0{order}:59Z" if step in ("SUCCEEDED", "FAILED") else None,
-            }
-            for order, (name, step) in enumerate({"root": "RUNNING", "prepare-driver": "SUCCEEDED", **steps}.items())
-        ]
+        tasks = [row | {"run_id": run_id} for row in rows(steps)]
         error = {"error": {"message": self.error}} if self.error else {}
         return 200, {**found[0], "state": state, "run_details": {"task_details": tasks}, **error}
 
@@ -190,7 +226,7 @@ def serve(stub: KfpStub) -> Iterator[KfpStub]:
                 status, answer = 401, {"error_message": "Unauthenticated"}
             else:
                 status, answer = stub.answer(self.command, place.path, query, self.body(raw))
-            text = json.dumps(answer).encode()
+            text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))

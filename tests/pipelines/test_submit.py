@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
+from by_hand import ROOT
 from click.testing import CliRunner
-from kfp_stub import TOKEN, KfpStub, serve
+from kfp_stub import TOKEN, WORKFLOW, KfpStub, serve
 
 from pipelines.backend import Package
+from pipelines.progress import node_id, steps
 from pipelines.schedule import schedule
-from pipelines.submit import submit
+from pipelines.submit import reason, submit
 
 OK = ("SUCCEEDED", {"prepare": "SUCCEEDED", "train": "SUCCEEDED"})
 
@@ -71,18 +76,153 @@ def test_a_run_is_followed_to_its_end(stub: KfpStub, package: Path, tmp_path: Pa
     assert posted["display_name"].startswith("tiny 20")
     assert stub.versions[0]["display_name"] == Package.read(package).version
     assert stub.experiments[0]["display_name"] == "solid"
-    progress = [line.split()[1:] for line in said.splitlines() if line[2:3] == ":"]
+    progress = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
     assert progress == [
-        ["running", "prepare"], ["succeeded", "prepare"], ["running", "train"], ["succeeded", "train"],
+        "running    prepare",
+        "succeeded  prepare  (0:00:59)",
+        "running    train SOLID text_image",
+        "succeeded  train SOLID text_image  (0:00:59)",
     ]  # fmt: skip
     link = f"{stub.endpoint}/#/runs/details/{posted['run_id']}"
     assert f"run {posted['run_id']}: {link}" in said
-    assert "| prepare | succeeded  |  0:00:59 |" in said
+    assert "| prepare                | succeeded  |  0:00:59 |" in said
     assert said.endswith(f"The run succeeded: {link}\n")
     written = json.loads(out.read_text())
     assert (written["run_id"], written["link"], written["state"]) == (posted["run_id"], link, "SUCCEEDED")
-    assert [step["name"] for step in written["steps"]] == ["prepare", "train"]
+    assert [step["name"] for step in written["steps"]] == ["prepare", "train SOLID text_image"]
     assert TOKEN not in said + out.read_text()
+
+
+def spec_of(graph: dict[str, Any], name: str = "training") -> dict[str, Any]:
+    """A compiled pipeline as far as submit reads it: steps by their text, sub-graphs by their tasks."""
+    components: dict[str, Any] = {}
+
+    def dag(tasks: dict[str, Any]) -> dict[str, Any]:
+        listed = {}
+        for key, task in tasks.items():
+            component = f"comp-{len(components)}"
+            components[component] = {}
+            components[component] |= dag(task) if isinstance(task, dict) else {"executorLabel": key}
+            listed[key] = {"componentRef": {"name": component}, "taskInfo": {"name": task if task != {} else key}}
+            if isinstance(task, dict):
+                loop = {"parameterIterator": {}} if key.startswith("for-loop") else {}
+                listed[key] |= {"taskInfo": {"name": key}, **loop}
+        return {"dag": {"tasks": listed}}
+
+    return {"schemaVersion": "2.1.0", "pipelineInfo": {"name": name}, "root": dag(graph), "components": components}
+
+
+AWAY = "Error: MLflow at http://mlflow: the store is away"
+LOOPED = {
+    "ingest": "ingest",
+    "prepare": "prepare",
+    "features": "features",
+    "for-loop-1": {
+        "chain": {
+            "for-loop-1": {"train-baseline": "baseline"},
+            "train-item": "item",
+            "embed": "embed",
+            "for-loop-2": {"assign": "assign", "train-semantic": "semantic", "train-solid": "solid"},
+            "evaluate": "evaluate",
+            "registration": {"condition-1": {"register": "register"}},
+        }
+    },
+}
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """What a real backend answered, see shared/cases/kubeflow; without its node names."""
+    folder = Path(os.environ.get("SOLID_CASES", ROOT.parent / "shared" / "cases")) / "kubeflow"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}; SOLID_CASES can name that above it")
+    return dict(json.loads((folder / f"{name}.json").read_text()))
+
+
+@pytest.fixture
+def looped(tmp_path: Path) -> Path:
+    """The pipeline that was running when the answers were recorded, as far as submit reads it."""
+    (tmp_path / "training.yaml").write_text(yaml.safe_dump(spec_of(LOOPED)))
+    return tmp_path / "training.yaml"
+
+
+def test_what_a_real_backend_answers_of_a_run_that_succeeded(stub: KfpStub, looped: Path) -> None:
+    stub.looks = [recorded("run_succeeded")]
+    code, said = run(submit, looped, "--interval", 0.01)
+    assert (code, stub.faults) == (0, [])
+    assert [line.split("|")[1:4] for line in said.splitlines() if line.startswith("| ")][2:5] == [
+        [" ingest   ", " succeeded  ", "  0:00:45 "],
+        [" prepare  ", " succeeded  ", "  0:00:39 "],
+        [" features ", " succeeded  ", "  0:01:14 "],
+    ]
+    lines = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
+    assert len(lines) == 11  # one a step
+    assert "None" not in said
+    assert "executor" not in said
+    assert "driver" not in said
+
+
+def test_what_a_real_backend_answers_of_a_run_that_failed(stub: KfpStub, looped: Path) -> None:
+    stub.looks = [recorded("run_failed")]
+    stub.logs = {"training-vkt4x-2412306446": "one\n" * 30 + f"{AWAY}\n"}
+    code, said = run(submit, looped, "--interval", 0.01)
+    assert code == 1
+    assert f"the run ended as FAILED, in step register: {AWAY}\nsee {stub.endpoint}" in said
+    assert "from the cache solid" in said
+    assert "| register | failed         |  0:04:30 |" in said
+    assert said.count("            | one\n") == 19
+    assert f"            | {AWAY}\n" in said
+
+
+def test_a_step_that_waits_says_for_what(stub: KfpStub, package: Path) -> None:
+    stub.looks = [("RUNNING", {"prepare": "CACHED", "train": "PENDING"}), OK]
+    node = node_id(WORKFLOW, ".root(0).train(0).executor(0)")
+    stub.messages = {
+        node: "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No"
+    }
+    said = submitted(package)[1]
+    assert "from the cache prepare\n" in said
+    assert "pending    train SOLID text_image  (no node has enough cpu free)\n" in said
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("", ""),
+        ("ContainerCreating", "ContainerCreating"),
+        (
+            "Unschedulable: 0/3 nodes are available: 2 Insufficient cpu, 1 Insufficient memory. preemption: 0/3",
+            "no node has enough cpu and memory free",
+        ),
+        (
+            "Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3",
+            "no node has enough nvidia.com/gpu free",
+        ),
+        (
+            "Unschedulable: 0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}. preemption: 0/1",
+            "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}",
+        ),
+    ],
+)
+def test_reasons_are_told_for_people(message: str, words: str) -> None:
+    assert reason(message) == words
+
+
+def test_steps_of_equal_sub_pipelines_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        yaml.safe_dump(spec_of({"sasrec": {"train": "train"}, "gru4rec": {"train": "train"}, "end": "end"}))
+    )
+    package = Package.read(path)
+    assert package.steps == {
+        ("sasrec", "train"): "sasrec: train",
+        ("gru4rec", "train"): "gru4rec: train",
+        ("end",): "end",
+    }
+    row = {"task_id": "1", "display_name": "train", "state": "RUNNING"}
+    child = [SimpleNamespace(pod_name=node_id("w-1", ".root(0).gru4rec(0).train(0)"))]
+    task = SimpleNamespace(**row, start_time=None, end_time=None, child_tasks=child)
+    answer = SimpleNamespace(run_details=SimpleNamespace(task_details=[task]))
+    assert [step["name"] for step in steps(answer, package)] == ["gru4rec: train"]
 
 
 def test_the_same_pipeline_is_uploaded_once(stub: KfpStub, package: Path) -> None:
@@ -100,7 +240,7 @@ def test_a_run_that_does_not_succeed_fails_the_command(
     stub.error = "step prepare: out of memory\nmore"
     code, said = submitted(package, "--out", tmp_path / "run.json")
     assert code == 1
-    assert f"Error: the run ended as {state} (step prepare: out of memory); see {stub.endpoint}/#/runs/" in said
+    assert f"Error: the run ended as {state}, in step prepare\nsee {stub.endpoint}/#/runs/" in said
     assert "| prepare | failed" in said
     assert json.loads((tmp_path / "run.json").read_text())["state"] == state
 
@@ -126,7 +266,7 @@ def test_a_watch_that_is_given_up_still_prints_the_steps(
     code, said = submitted(package, "--timeout", 1e-5 if not later else 1)
     assert code == 1
     table, _, message = said.partition("\nError: ")
-    assert table.endswith("| prepare | succeeded  |  0:00:59 |\n| train   | running    |          |\n")
+    assert "| prepare                | succeeded  |  0:00:59 |\n| train SOLID text_image | running    | " in table
     assert error in message
 
 

@@ -20,7 +20,8 @@ from solid.data.sequences import Sequences
 from solid.errors import DataError, SettingsError
 from solid.evaluation.scoring import score_candidates
 from solid.metrics.measured import candidate_metrics
-from solid.models.recommender import ModelConfig, Recommender
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
 from solid.models.storage import load_model, validation_uauc
 from solid.settings.loading import load_settings
 from solid.settings.schema import ModelSettings, Settings, TrainingSettings

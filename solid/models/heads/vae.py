@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from solid.models.codebook import Coded, decoder
+from solid.models.heads.codebook import Coded, decoder
 
 _KL = 0.01  # weight of the divergence, a mean over latent dimensions, beside the reconstruction's mean square
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from solid.models.backbones.base import Backbone
+from solid.settings.schema import ModelSettings
 
-class TransformerLayer(nn.Module):
+
+class TransformerLayer(Backbone):
     """Attention and a feed-forward with ReLU, each with dropout, residual and layer norm (method section 1)."""
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
+    def __init__(self, model: ModelSettings, n_items: int) -> None:
+        super().__init__(model, n_items)
+        dim, dropout = model.dim, model.dropout
+        self.heads = model.attention_heads
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)

@@ -1,66 +1,26 @@
-"""Adaptive heads: where the weights between what the backbone read and the score come from (method sections 2 and 3).
+"""SOLID's head: a semantic branch and an item branch that corrects it (method section 3).
 
 Legend: B users, L history positions, D width, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from solid.models.codebook import Codebook
-from solid.models.generator import WeightGenerator
-from solid.models.layers import MLP, AdaptiveLayers, FullRank, Generated, HistoryEncoder, LowRank, mask_of
-from solid.models.vae import VariationalAutoencoder
-from solid.settings.schema import ApgSettings, FusionSettings, ModelSettings
+from solid.models.config import ModelConfig
+from solid.models.heads.base import Adapted, Head
+from solid.models.heads.codebook import Codebook
+from solid.models.heads.generated import generated_layers
+from solid.models.heads.generator import WeightGenerator
+from solid.models.heads.vae import VariationalAutoencoder
+from solid.models.layers import Generated, HistoryEncoder, mask_of
 
 
-@dataclass(frozen=True)
-class Adapted:
-    """The layers to apply to rows [B, n, I] of each user, and the head's own terms of the loss, already weighted."""
-
-    layers: Callable[[Tensor], Tensor]
-    losses: dict[str, Tensor] = field(default_factory=dict)
-
-
-class StaticHead(nn.Module):
-    """An ordinary learned MLP, the same for every user; finetune adapts a copy of it to each user."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.mlp = MLP(*widths)
-
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
-        """Give the MLP; the history plays no part."""
-        return Adapted(self.mlp)
-
-    def copies(self, n: int) -> AdaptiveLayers:
-        """The MLP as ``n`` equal sets of layers that can be changed apart."""
-        linears = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
-        return AdaptiveLayers(
-            [[layer.weight.detach().T.expand(n, -1, -1).clone()] for layer in linears],
-            [layer.bias.detach().expand(n, -1).clone() for layer in linears],
-        )
-
-
-class GeneratedHead(nn.Module):
-    """DUET or APG: the layers are generated from the hidden states of the same history."""
-
-    def __init__(self, layers: FullRank | LowRank, dim: int) -> None:
-        super().__init__()
-        self.generator = WeightGenerator(dim, layers)
-
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
-        """Generate the layers from ``hidden_BLD``."""
-        return Adapted(self.generator.layers(self.generator(hidden_BLD, items_BL)))
-
-
-class SolidHead(nn.Module):
+class SolidHead(Head):
     """SOLID: W = W_semantic + bound(W_item), with a codebook on the way to the item branch.
 
     The semantic branch reads the classes of the history and gives the trunk of the weights; the item branch reads
@@ -69,10 +29,11 @@ class SolidHead(nn.Module):
     the trunk, unbounded.
     """
 
-    def __init__(
-        self, layers: FullRank | LowRank, n_classes: int, model: ModelSettings, fusion: FusionSettings
-    ) -> None:
-        super().__init__()
+    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
+        super().__init__(widths, config)
+        model, fusion = config.model, config.fusion
+        assert fusion is not None
+        n_classes, layers = config.n_classes, generated_layers(fusion.generator, widths, config)
         dim = model.dim
         self.fusion = fusion
         self.history = self.semantic = self.item = self.codebook = None
@@ -123,10 +84,9 @@ class SolidHead(nn.Module):
             )
         return Adapted(self.semantic.layers(trunk), losses)
 
-
-def generated_layers(kind: Literal["duet", "apg"], widths: Sequence[int], apg: ApgSettings) -> FullRank | LowRank:
-    """What the weight generator of DUET or APG makes, for layers of these widths."""
-    return FullRank(widths) if kind == "duet" else LowRank(widths, apg.rank, apg.expansion)
+    def figures(self) -> dict[str, float]:
+        """How many codes were used, were they used equally often."""
+        return {"codes_used": self.codebook.take_use()} if isinstance(self.codebook, Codebook) else {}
 
 
 def _codebook(kind: str, n_codes: int, dim: int) -> Codebook | VariationalAutoencoder | None:

@@ -1,0 +1,161 @@
+"""Backbones and heads by name: what each reads, and where its code is.
+
+The one place that knows, for whoever trains, records, plans or draws a model. Free of torch, so that the command line,
+the pipelines and the plans of a comparison can ask without loading it: code stands here by its name and is imported
+when it is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+Ids = Literal["item", "semantic", "both"]
+
+
+class Fusion(Protocol):
+    """Of the settings' section ``fusion``, what decides how heads are wired."""
+
+    @property
+    def generator(self) -> str: ...  # noqa: D102
+    @property
+    def ids(self) -> Ids: ...  # noqa: D102
+    @property
+    def branches(self) -> str: ...  # noqa: D102
+    @property
+    def codebook(self) -> str: ...  # noqa: D102
+
+
+class Settings(Protocol):
+    """The settings, which take their choices from here and so cannot be named."""
+
+    @property
+    def fusion(self) -> Fusion: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class BackboneKind:
+    """A backbone as those see it who only name it.
+
+    Attributes:
+        name: as ``model.backbone`` takes it.
+        code: of its class, a :class:`~solid.models.backbones.base.Backbone`, as module:name.
+        attends: whether ``model.attention_heads`` says how.
+        shortest: history length that it needs.
+    """
+
+    name: str
+    code: str
+    attends: bool = False
+    shortest: int = 1
+
+    def load(self) -> Any:
+        """Its class."""
+        return _imported(self.code)
+
+
+BACKBONES: dict[str, BackboneKind] = {
+    kind.name: kind
+    for kind in (
+        BackboneKind("sasrec", "solid.models.backbones.sasrec:SASRec", attends=True),
+        BackboneKind("gru4rec", "solid.models.backbones.gru4rec:GRU4Rec"),
+        # its mask takes one of the positions
+        BackboneKind("bert4rec", "solid.models.backbones.bert4rec:BERT4Rec", attends=True, shortest=2),
+        BackboneKind("din", "solid.models.backbones.din:DIN"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class HeadKind:
+    """A head as those see it who only wire it.
+
+    Attributes:
+        name: as ``--head`` takes it.
+        about: one line for people.
+        code: of its class, as module:name: a :class:`~solid.models.heads.base.Head` inside ``model``.
+        model: of the class that reads a folder trained with it, a :class:`~solid.models.protocols.Model`.
+        trainer: of the function that writes such a folder, from :class:`~solid.training.inputs.Inputs` and a path.
+        own_sections: sections of settings that it reads beside ``model`` and ``training``.
+        on_generator: whether ``fusion.generator`` names another head whose sections it reads, too.
+        ids: what its embeddings may be of.
+    """
+
+    name: str
+    about: str
+    code: str
+    own_sections: tuple[str, ...] = ()
+    on_generator: bool = False
+    ids: tuple[Ids, ...] = ("item", "semantic", "both")
+    model: str = "solid.models.recommender:Recommender"
+    trainer: str = "solid.training.gradients:train_by_gradients"
+
+    def load(self) -> Any:
+        """Its class."""
+        return _imported(self.code)
+
+    def load_model(self) -> Any:
+        """The class of models that have it."""
+        return _imported(self.model)
+
+    def load_trainer(self) -> Any:
+        """What trains it."""
+        return _imported(self.trainer)
+
+    def sections(self, settings: Settings) -> tuple[str, ...]:
+        """All sections that decide what training makes of it, ``model`` and ``training`` first."""
+        of_generator = HEADS[settings.fusion.generator].own_sections if self.on_generator else ()
+        return ("model", "training", *of_generator, *self.own_sections)
+
+    def default_ids(self, settings: Settings) -> Ids:
+        """What its embeddings are of where nobody says."""
+        return settings.fusion.ids if self.on_generator else "item"
+
+    def reads_classes(self, ids: Ids) -> bool:
+        """Whether it needs the output of assign."""
+        return self.on_generator or ids != "item"
+
+    def starts_from_semantic_model(self, settings: Settings) -> bool:
+        """Whether a model trained on classes is where it starts.
+
+        Item weights alone, with a codebook that has no codes, take nothing from one.
+        """
+        fusion = settings.fusion
+        return self.on_generator and not (fusion.branches == "item" and fusion.codebook in ("none", "vae"))
+
+
+HEADS: dict[str, HeadKind] = {
+    kind.name: kind
+    for kind in (
+        HeadKind("static", "one set of weights for everybody", "solid.models.heads.static:StaticHead"),
+        HeadKind(
+            "finetune",
+            "static weights adapted to each user's history by gradient steps",
+            "solid.models.heads.finetune:FinetuneHead",
+            ("finetune",),
+        ),
+        HeadKind(
+            "duet", "weights generated from the history, every entry", "solid.models.heads.generated:GeneratedHead"
+        ),
+        HeadKind(
+            "apg",
+            "weights generated from the history, as the core of a low-rank product",
+            "solid.models.heads.generated:GeneratedHead",
+            ("apg",),
+        ),
+        HeadKind(
+            "solid",
+            "a semantic branch and a bounded item branch of fusion.generator, with a codebook",
+            "solid.models.heads.solid:SolidHead",
+            ("fusion",),
+            on_generator=True,
+            ids=("item", "both"),
+        ),
+    )
+}
+
+
+def _imported(code: str) -> Any:
+    module, name = code.split(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,1 @@
+"""Backbones: one file each, behind the protocol of :mod:`solid.models.backbones.base`."""

@@ -1,0 +1,107 @@
+"""Per-user adaptation of a static model before it scores: the baseline that DUET is compared with (method section 2).
+
+Every user gets a copy of the head, which takes a few gradient steps on that user's own history: each item is to be
+predicted from those before it, against a few items that are the same for everybody. All users of a batch take their
+steps together, and nothing depends on who else is in the batch.
+
+Legend: B users, L history positions, P prefixes, C candidates, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from solid.models.config import ModelConfig
+from solid.models.heads.base import Scorer
+from solid.models.heads.static import StaticHead
+from solid.models.layers import AdaptiveLayers
+from solid.models.protocols import Encoded
+
+_NEGATIVES = 4  # a position
+_SEED = 0
+_CELLS = 1 << 23  # largest table of states by prefixes, positions and candidates held at once, in floats: 32 MiB
+
+
+class FinetuneHead(StaticHead):
+    """A learned MLP of which every user gets a copy, adapted to its own history before it scores."""
+
+    opponents: Tensor
+
+    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
+        super().__init__(widths, config)
+        assert config.finetune is not None
+        self.settings, self.dim = config.finetune, config.model.dim
+        # The items [L - 1, 4] that the positions of every history are told from, drawn once.
+        shape, generator = (config.length - 1, _NEGATIVES), torch.Generator().manual_seed(_SEED)
+        self.register_buffer("opponents", torch.randint(1, config.n_items + 1, shape, generator=generator))
+
+    def adapt(self, user: Encoded, items_BL: Tensor, model: Scorer) -> Encoded:
+        """The users with layers of their own, after steps of gradient descent.
+
+        A history of one item leaves the layers as they are. Users are taken in parts, so that memory does not grow
+        with the square of the history length times their number.
+        """
+        at_once = max(1, _CELLS // (items_BL.shape[1] ** 2 * (1 + _NEGATIVES) * self.dim))
+        parts = [self._finetuned(part, model) for part in torch.split(items_BL, at_once)]
+        layers = AdaptiveLayers(
+            [
+                [torch.cat(matrices)]
+                for matrices in zip(*([matrix for [matrix] in part.factors] for part in parts), strict=True)
+            ],
+            [torch.cat(biases) for biases in zip(*(part.biases for part in parts), strict=True)],
+        )
+        return replace(user, layers=layers)
+
+    def copies(self, n: int) -> AdaptiveLayers:
+        """The MLP as ``n`` equal sets of layers that can be changed apart."""
+        linears = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
+        return AdaptiveLayers(
+            [[layer.weight.detach().T.expand(n, -1, -1).clone()] for layer in linears],
+            [layer.bias.detach().expand(n, -1).clone() for layer in linears],
+        )
+
+    def _finetuned(self, items_BL: Tensor, model: Scorer) -> AdaptiveLayers:
+        with torch.inference_mode(False), torch.enable_grad():
+            items_BL = items_BL.clone()
+            B, L = items_BL.shape
+            layers = self.copies(B)
+            if L < 2:
+                return layers
+            with torch.no_grad():
+                # Prefix p holds the first p + 1 items, and the item behind them is its positive.
+                prefixes_BPL = items_BL.unsqueeze(1) * torch.ones(L - 1, L, dtype=torch.long).tril().to(items_BL)
+                positives_BP = items_BL[:, 1:]
+                negatives_BPC = self.opponents[: L - 1].expand(B, -1, -1)
+                candidates_BPC = torch.cat([positives_BP.unsqueeze(2), negatives_BPC], dim=2)
+                user = model.read(prefixes_BPL.flatten(0, 1))
+                embedded = model.embed(candidates_BPC.flatten(0, 1))
+                target = model.target(embedded)
+                # A negative that the user touched tells it nothing.
+                touched_BPC = (negatives_BPC.unsqueeze(3) == items_BL[:, None, None, :]).any(3)
+                weight_BPC = torch.cat([positives_BP.ne(0).unsqueeze(2), ~touched_BPC], dim=2).float()
+                weight_BPC *= positives_BP.ne(0).unsqueeze(2)
+                weight_BPC /= weight_BPC.sum((1, 2), keepdim=True).clamp(min=1)
+                labels_BPC = torch.zeros_like(weight_BPC)
+                labels_BPC[..., 0] = 1.0
+            changing = [*(factor for [factor] in layers.factors), *layers.biases]
+            for _ in range(self.settings.steps):
+                for tensor in changing:
+                    tensor.requires_grad_()
+
+                def apply(rows: Tensor) -> Tensor:
+                    """Each user's layers on the rows of all its prefixes."""
+                    return layers(rows.reshape(B, -1, rows.shape[2])).reshape(*rows.shape[:2], -1)
+
+                logits = model.logits(replace(user, layers=apply), embedded, target).view_as(labels_BPC)
+                # A sum over users, so that each user's gradient is that of its own mean.
+                loss = functional.binary_cross_entropy_with_logits(logits, labels_BPC, weight_BPC, reduction="sum")
+                gradients = torch.autograd.grad(loss, changing)
+                with torch.no_grad():
+                    for tensor, gradient in zip(changing, gradients, strict=True):
+                        tensor.detach_().sub_(self.settings.rate * gradient)
+            return layers

@@ -1,0 +1,66 @@
+"""What a model is to the rest of the project, and what an encoded user is inside one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from solid.models.config import BaseConfig
+
+
+class Model(Protocol):
+    """Scores items for histories, whatever it is made of; everything outside speaks item ids 1..N.
+
+    A user is encoded once, and all of that user's candidates are scored against the encoding. Scores are logits:
+    higher is better, and equal scores are ties.
+    """
+
+    @property
+    def config(self) -> BaseConfig:
+        """What it is."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it wants its tensors."""
+        ...
+
+    def encode(self, items_BL: Tensor) -> Any:
+        """Encode right-padded histories of item ids [B, L], oldest first, L at most ``config.length``."""
+        ...
+
+    def score(self, user: Any, candidates_BC: Tensor) -> Tensor:
+        """The scores [B, C] of each user's candidates (item ids)."""
+        ...
+
+    def score_all(self, user: Any) -> Tensor:
+        """The scores [B, N] of all items; column j belongs to item j + 1. The caller may write into them."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write model.safetensors and config.json into an existing folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote, on the CPU and ready to score."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Users, encoded once for all their candidates."""
+
+    hidden_BLD: Tensor
+    real_BL: Tensor
+    state_BD: Tensor | None
+    """What the backbone read; None where that depends on the candidate."""
+    layers: Callable[[Tensor], Tensor]
+    """The adaptive layers, for rows [B, n, I] of each user."""
+    losses: dict[str, Tensor]
+    """Terms of the loss beside that of the candidates, already weighted; empty in evaluation."""

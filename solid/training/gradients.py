@@ -1,0 +1,98 @@
+"""Training by gradients: build a model, run the loop, write its folder, log the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from solid import __version__
+from solid.console import say
+from solid.errors import SettingsError
+from solid.models.config import ModelConfig
+from solid.models.recommender import Recommender
+from solid.settings.schema import Settings
+from solid.storage.local import partial_of, whole_folder
+from solid.tracking import DatasetInfo, track
+from solid.training.inputs import Inputs
+from solid.training.loop import fit
+from solid.training.outcome import write_outcome
+from solid.training.state import TrainingState
+from solid.training.warm_start import warm_start
+
+_STATE = "state.safetensors"
+
+
+def train_by_gradients(inputs: Inputs, out: Path) -> None:
+    """Train a :class:`Recommender` and write its folder.
+
+    An interrupted training leaves ``<out>.partial`` and goes on from its last whole epoch when called again with
+    the same settings and inputs; the files it ends with are the same as without the interruption.
+
+    Raises:
+        SettingsError: no such device.
+        DataError: the semantic model does not fit.
+    """
+    settings, dataset = inputs.settings, inputs.dataset
+    classes = None if inputs.classes is None else torch.from_numpy(inputs.classes.astype("int64"))
+    config = ModelConfig.of(
+        settings,
+        head=inputs.head,
+        ids=inputs.ids,
+        modality=inputs.modality,
+        n_items=dataset.n_items,
+        n_classes=0 if classes is None else int(classes.max()),
+        digest=dataset.stats["digest"],
+    )
+    torch.set_num_threads(settings.training.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(settings.training.seed)
+    model = Recommender(config, classes)
+    if inputs.semantic_model:
+        warm_start(model, Recommender.load(inputs.semantic_model, fold=False))
+    model.to(_device(settings.training.device))
+
+    fingerprint = _fingerprint(config, settings, inputs.digests)
+    state = TrainingState.load(partial_of(out) / _STATE, fingerprint, f"{settings.training.selection}_uauc")
+    if state.epoch:
+        say(f"resuming after epoch {state.epoch}")
+    name = " ".join(filter(None, [inputs.head, config.model.backbone, inputs.ids, config.modality]))
+    parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
+    with (
+        track(name, parameters, DatasetInfo.of(dataset.stats), state.run_id) as run,
+        whole_folder(out, holds="training.json", keep_partial=True) as partial,
+    ):
+        state.run_id = run.id
+
+        def on_epoch(state: TrainingState) -> None:
+            state.save(partial / _STATE)
+            row = state.history[-1]
+            run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
+            figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
+            best = " *" if state.best is row else ""
+            say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.rows_per_second:,.0f} rows/s)")
+
+        fit(model, dataset, settings.training, state, on_epoch)
+        model.save(partial)
+        write_outcome(partial, state.history, state.best, state.score)
+        (partial / _STATE).unlink(missing_ok=True)
+        run.artifacts(partial)
+    say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"training.device {name}: {error}; use auto or cpu") from None
+
+
+def _fingerprint(config: ModelConfig, settings: Settings, inputs: list[str]) -> str:
+    decides = settings.training.model_dump(mode="json", exclude={"device", "threads"})
+    versions = [__version__, torch.__version__]
+    text = json.dumps([config.model_dump(mode="json"), decides, inputs, versions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

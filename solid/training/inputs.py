@@ -1,0 +1,38 @@
+"""What a model is trained on: read and checked once, the same for every kind of head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solid.data.dataset import Dataset
+from solid.kinds import Ids
+from solid.settings.schema import Head, Settings
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """An order to train.
+
+    Attributes:
+        head: kind of model.
+        ids: what its embeddings are of.
+        dataset: whose training targets are learned, and whose validation targets decide.
+        classes: class of every item, int32 [N + 1], 0 for padding; None for a head that reads none.
+        modality: what the classes were made from.
+        semantic_model: folder of the model that it starts from.
+        settings: of the whole chain.
+        digests: of every folder that was read; with the settings they decide the result.
+    """
+
+    head: Head
+    ids: Ids
+    dataset: Dataset
+    classes: NDArray[np.int32] | None
+    modality: str | None
+    semantic_model: Path | None
+    settings: Settings
+    digests: list[str]
