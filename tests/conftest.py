@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forking import forking
 
 from solid.cli import SAME_ON_EVERY_PROCESSOR
 
 os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read where MLflow is imported
 # Before anything imports PyTorch or NumPy, so that what a test computes itself equals what a command does.
 for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
     os.environ.setdefault(_variable, _value)
@@ -38,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         slow[item.path] = slow.get(item.path, 0) + (item.get_closest_marker("slow") is not None)
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with ``python``, ``solid``, ``dvc`` and the like that start quickly; see ``forking``."""
+    with forking(tmp_path_factory.mktemp("programs")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import yaml
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 SMALL: dict[str, dict[str, Any]] = {
     "semantics": {"modalities": ["id_text", "image"]},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
@@ -31,15 +29,15 @@ WORK = Path("work/sasrec")
 class Copy:
     """A copy of the repository, committed to a git repository of its own, and an MLflow store beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path) -> None:
         self.root = folder / "copy"
+        self.python = programs / "python"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         self.environment |= {
             "SOLID_TRACKING": "on",
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}",
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),  # its own code, not the installed one
-            "OMP_NUM_THREADS": "1",
             **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         }
 
@@ -53,7 +51,7 @@ class Copy:
         return done.stdout
 
     def run(self, *arguments: str) -> str:
-        return self.call(sys.executable, "scripts/run.py", *arguments)
+        return self.call(self.python, "scripts/run.py", *arguments)
 
     def commit(self) -> None:
         self.call("git", "add", "--all")
@@ -78,8 +76,8 @@ def rows(table: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    copy = Copy(tmp_path_factory.mktemp("chain"))
+def copy(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("chain"), programs)
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, check=True,
         capture_output=True, text=True,
@@ -214,7 +212,7 @@ def test_own_data_runs_in_a_workspace_of_its_own(copy: Copy, first_run: str, tmp
 )
 def test_what_cannot_work_is_said_before_anything_runs(copy: Copy, arguments: list[str], message: str) -> None:
     before = sorted(copy.root.rglob("*"))
-    command = [sys.executable, "scripts/run.py", *arguments]
+    command = [copy.python, "scripts/run.py", *arguments]
     done = subprocess.run(command, cwd=copy.root, env=copy.environment, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == message

@@ -123,8 +123,10 @@ def test_what_cannot_work_is_said_before_anything_runs(tmp_path: Path, arguments
 
 
 @pytest.mark.slow
-def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(tmp_path: Path, chain: Chain) -> None:
-    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--runner", "processes"]
+def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(
+    tmp_path: Path, chain: Chain, programs: Path
+) -> None:
+    command = [programs / "solid-pipeline", "run", "training", "--runner", "processes"]
     command += ["--out", str(tmp_path / "runs"), "--parameter", "registering=false"]
     command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -142,9 +144,9 @@ def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(tmp_pat
 @pytest.mark.slow
 @pytest.mark.s3
 def test_with_a_store_all_artifacts_of_the_training_pipeline_lie_there_and_are_the_same(
-    tmp_path: Path, chain: Chain, s3: Any
+    tmp_path: Path, chain: Chain, programs: Path, s3: Any
 ) -> None:
-    command = [sys.executable, "-m", "pipelines.cli", "run", "training", "--runner", "processes"]
+    command = [programs / "solid-pipeline", "run", "training", "--runner", "processes"]
     command += ["--out", str(tmp_path / "runs"), "--root", "s3://solid/runs", "--parameter", "registering=false"]
     command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
