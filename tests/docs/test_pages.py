@@ -6,10 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from blocks import COMMANDS, OTHERS, Block
 from pipelines.cli import main as pipeline
 from solid.cli import main as solid
 from solid.data.readers import READERS
-from solid.models.kinds import HEADS
+from solid.kinds import HEADS
 from solid.settings.loading import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,29 +150,14 @@ def test_commands_and_their_options_exist(block: Block) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Variables with which a shell finds `solid` and the like, answered by forks of one process."""
-    folder = tmp_path_factory.mktemp("forks")
-    forks = Path(__file__).with_name("forks.py")
-    for name in ("solid", "solid-pipeline", "python"):
-        script = folder / name
-        script.write_text(f"#!{sys.executable} -SE\n" + forks.read_text(encoding="utf-8"))
-        script.chmod(0o755)
-    address = folder / "socket"
+def environment(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which a shell finds `solid` and the like."""
     outside = {name: value for name, value in os.environ.items() if not re.match("MLFLOW_|SOLID_|AWS_", name)}
-    variables = outside | {
-        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
-        "SOLID_TEST_FORKS": str(address),
+    return outside | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "SOLID_TRACKING": "off",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}",
     }
-    server = subprocess.Popen([sys.executable, str(forks), str(address)], env=variables, cwd=ROOT)
-    while not address.exists():
-        assert server.poll() is None
-        time.sleep(0.05)
-    yield variables
-    server.terminate()
-    server.wait()
 
 
 def shell(commands: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -186,7 +168,7 @@ def shell(commands: str, folder: Path, environment: dict[str, str]) -> subproces
 
 
 @pytest.fixture(scope="module")
-def workspace(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(programs: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a reader has after `make run`, on small settings: data, settings, outputs, a champion."""
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "params.yaml").write_text(yaml.safe_dump(SMALL))
@@ -204,7 +186,7 @@ def workspace(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     for name in ("benchmarks", "requirements.lock"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").mkdir()
-    (folder / ".venv" / "bin").symlink_to(environment["PATH"].partition(os.pathsep)[0])
+    (folder / ".venv" / "bin").symlink_to(programs)
     return folder
 
 
