@@ -1,4 +1,4 @@
-"""Backbones and heads by name: what each reads, and where its code is.
+"""Backbones, heads and encoders by name: what each reads, and where its code is.
 
 The one place that knows, for whoever trains, records, plans or draws a model. Free of torch, so that the command line,
 the pipelines and the plans of a comparison can ask without loading it: code stands here by its name and is imported
@@ -154,6 +154,40 @@ HEADS: dict[str, HeadKind] = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class EncoderKind:
+    """What makes vectors of items, as the settings name it.
+
+    Attributes:
+        name: as ``features.text`` or ``features.image`` takes it.
+        modality: which of the two.
+        code: of its class, an :class:`~solid.features.encoders.Encoder` made from the section ``features``, as
+            module:name.
+    """
+
+    name: str
+    modality: str
+    code: str
+
+    def load(self) -> Any:
+        """Its class."""
+        return _imported(self.code)
+
+
+# The first of a modality is what ``auto`` takes, so it needs no download.
+ENCODERS: tuple[EncoderKind, ...] = (
+    EncoderKind("tfidf", "text", "solid.features.tfidf:Tfidf"),
+    EncoderKind("clip", "text", "solid.features.clip:ClipText"),
+    EncoderKind("pixels", "image", "solid.features.pixels:Pixels"),
+    EncoderKind("clip", "image", "solid.features.clip:ClipImage"),
+)
+
+
+def encoders(modality: str) -> dict[str, EncoderKind]:
+    """Those of a modality by name."""
+    return {kind.name: kind for kind in ENCODERS if kind.modality == modality}
 
 
 def _imported(code: str) -> Any:

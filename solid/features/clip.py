@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from solid.console import progress
 from solid.errors import DataError, SolidError
 from solid.features.pictures import read_pictures
+from solid.settings.schema import FeatureSettings
 
 T = TypeVar("T")
 
@@ -23,9 +24,8 @@ class ClipText:
 
     name = "clip"
 
-    def __init__(self, source: str, batch_size: int) -> None:
-        """Take a model id of the Hugging Face hub or a local folder."""
-        self.source, self.batch_size = source, batch_size
+    def __init__(self, settings: FeatureSettings) -> None:
+        self.source, self.batch_size = settings.clip, settings.batch_size
 
     def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
         """Encode the column ``text``."""
@@ -49,9 +49,8 @@ class ClipImage:
 
     name = "clip"
 
-    def __init__(self, source: str, batch_size: int) -> None:
-        """Take a model id of the Hugging Face hub or a local folder."""
-        self.source, self.batch_size = source, batch_size
+    def __init__(self, settings: FeatureSettings) -> None:
+        self.source, self.batch_size = settings.clip, settings.batch_size
 
     def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
         """Encode the pictures in the column ``image``."""

@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 
 from solid.data.readers import Vectors
 from solid.errors import DataError
-from solid.features.clip import ClipImage, ClipText
-from solid.features.pixels import Pixels
 from solid.features.precomputed import Precomputed
-from solid.features.tfidf import Tfidf
+from solid.kinds import encoders
 from solid.settings.schema import FeatureSettings
 
 Modality = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-OFFLINE = {"text": "tfidf", "image": "pixels"}  # what needs no download, so what auto takes
 
 
 class Encoder(Protocol):
-    """Turns the items into vectors of one modality."""
+    """Turns the items into vectors of one modality. Those of :data:`solid.kinds.ENCODERS` take the settings."""
 
     name: str
 
@@ -45,16 +42,17 @@ def choose_encoder(
 ) -> Encoder | None:
     """The encoder that the settings name; None where the modality is to be left out.
 
-    ``auto`` takes precomputed vectors where the data has them, else the offline default if any item has something to
-    encode, else nothing.
+    ``auto`` takes precomputed vectors where the data has them, else the first of the modality, which needs no download,
+    if any item has something to encode, else nothing.
 
     Raises:
         DataError: the data lacks what the named encoder needs.
     """
-    wanted: str = settings.text if modality == "text" else settings.image
+    wanted = settings.text if modality == "text" else settings.image
+    known = encoders(modality)
     there = bool((items[modality] != "").any())
     if wanted == "auto":
-        wanted = "precomputed" if vectors else OFFLINE[modality] if there else "none"
+        wanted = "precomputed" if vectors else next(iter(known)) if there else "none"
     if wanted == "none":
         return None
     if wanted == "precomputed":
@@ -63,8 +61,5 @@ def choose_encoder(
         return Precomputed(vectors)
     if not there:
         raise DataError(f"features.{modality} is {wanted}, but no item has any {modality}; set it to auto or none")
-    if wanted == "tfidf":
-        return Tfidf(settings.dim)
-    if wanted == "pixels":
-        return Pixels()
-    return (ClipText if modality == "text" else ClipImage)(settings.clip, settings.batch_size)
+    encoder: Encoder = known[wanted].load()(settings)
+    return encoder

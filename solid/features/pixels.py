@@ -9,6 +9,7 @@ from PIL import Image
 
 from solid.console import progress
 from solid.features.pictures import read_pictures
+from solid.settings.schema import FeatureSettings
 
 SIDE = 32  # pictures are shrunk to SIDE x SIDE
 COLOUR_CELLS = 8  # the layout of colours is seen on 8 x 8 cells,
@@ -27,6 +28,9 @@ class Pixels:
 
     name = "pixels"
     dim = 3 * COLOUR_CELLS**2 + LEVELS**3 + len(DIRECTIONS) * EDGE_CELLS**2
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        del settings  # none is read
 
     def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
         """Describe the pictures in the column ``image``."""

@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
 from solid.errors import DataError
+from solid.settings.schema import FeatureSettings
 
 DECIMALS = 5  # the last digits of a float32 depend on the machine's linear algebra
 
@@ -19,8 +20,8 @@ class Tfidf:
 
     name = "tfidf"
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    def __init__(self, settings: FeatureSettings) -> None:
+        self.dim = settings.dim
 
     def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
         """Encode the column ``text``; the vocabulary is made of these texts alone."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
+from pydantic_core import core_schema
 
-from solid.kinds import BACKBONES, HEADS
+from solid.kinds import BACKBONES, HEADS, encoders
 from solid.metrics.base import CANDIDATES
 from solid.metrics.catalogue import metrics_of
 
@@ -16,21 +16,15 @@ Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
-def one_of(known: Mapping[str, Any]) -> AfterValidator:
-    """A check that a text names an entry of a registry."""
-
-    def check(name: str) -> str:
-        if name not in known:  # in the words of a Literal
-            *others, last = map(repr, known)
-            raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
-        return name
-
-    return AfterValidator(check)
+def one_of(known: Iterable[str]) -> GetPydanticSchema:
+    """What makes a text a choice of the names of a registry, as a Literal of them would."""
+    names = core_schema.literal_schema(list(known))
+    return GetPydanticSchema(lambda *_: names)
 
 
 Backbone = Annotated[str, one_of(BACKBONES)]
 Head = Annotated[str, one_of(HEADS)]
-Baseline = Annotated[str, one_of({name: kind for name, kind in HEADS.items() if not kind.on_generator})]
+Baseline = Annotated[str, one_of(name for name, kind in HEADS.items() if not kind.on_generator)]
 
 
 class Section(BaseModel):
@@ -60,10 +54,10 @@ class PrepareSettings(Section):
 class FeatureSettings(Section):
     """How items become vectors."""
 
-    text: Literal["auto", "precomputed", "tfidf", "clip", "none"] = Field(
+    text: Annotated[str, one_of(("auto", "precomputed", *encoders("text"), "none"))] = Field(
         "auto", description="auto: precomputed vectors where the data has them, else TF-IDF"
     )
-    image: Literal["auto", "precomputed", "pixels", "clip", "none"] = Field(
+    image: Annotated[str, one_of(("auto", "precomputed", *encoders("image"), "none"))] = Field(
         "auto", description="auto: precomputed vectors where the data has them, else pixel statistics"
     )
     dim: int = Field(64, ge=2, description="width of the TF-IDF + SVD text vectors")

@@ -19,7 +19,7 @@ from blocks import COMMANDS, OTHERS, Block
 from pipelines.cli import main as pipeline
 from solid.cli import main as solid
 from solid.data.readers import READERS
-from solid.kinds import HEADS
+from solid.kinds import BACKBONES, HEADS
 from solid.settings.loading import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_a_page_is_no_longer_than_a_reader_bears(page: str) -> None:
     ("page", "names"),
     [
         ("docs/data.md", [reader.name for reader in READERS]),
-        ("docs/models.md", ["sasrec", "gru4rec", "bert4rec", "din", *HEADS]),
+        ("docs/models.md", [*BACKBONES, *HEADS]),
         ("docs/steps.md", [f"solid {name}" for name in solid.commands]),
     ],
 )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from solid.errors import DataError, SolidError
 from solid.features.clip import ClipImage, ClipText
+from solid.settings.schema import FeatureSettings
 
 transformers = pytest.importorskip("transformers")
 WIDTH = 8  # of the projected vectors
@@ -53,7 +54,7 @@ def items(tmp_path):
 
 
 def test_texts_as_the_model_itself_encodes_them(folder, items):
-    vectors = ClipText(str(folder), batch_size=2).encode(items)
+    vectors = ClipText(FeatureSettings(clip=str(folder), batch_size=2)).encode(items)
     assert vectors.shape == (4, WIDTH)
     assert vectors.dtype == np.float32
     assert not vectors[1].any()
@@ -66,7 +67,7 @@ def test_texts_as_the_model_itself_encodes_them(folder, items):
 
 
 def test_pictures_as_the_model_itself_encodes_them(folder, items, capsys):
-    vectors = ClipImage(str(folder), batch_size=2).encode(items)
+    vectors = ClipImage(FeatureSettings(clip=str(folder), batch_size=2)).encode(items)
     assert vectors.shape == (4, WIDTH)
     assert not vectors[1:3].any()
     assert "1 pictures cannot be read" in capsys.readouterr().err
@@ -80,7 +81,7 @@ def test_pictures_as_the_model_itself_encodes_them(folder, items, capsys):
 
 @pytest.mark.parametrize("encoder", [ClipText, ClipImage])
 def test_the_batch_size_changes_nothing(folder, items, encoder):
-    one, many = (encoder(str(folder), size).encode(items) for size in (1, 64))
+    one, many = (encoder(FeatureSettings(clip=str(folder), batch_size=size)).encode(items) for size in (1, 64))
     np.testing.assert_allclose(one, many, atol=1e-5)
 
 
@@ -90,7 +91,7 @@ def test_pickled_weights_are_refused(folder, items, tmp_path):
     torch.save({}, pickled / "pytorch_model.bin")
     (pickled / "model.safetensors").unlink()
     with pytest.raises(DataError, match="safetensors"):
-        ClipText(str(pickled), 2).encode(items)
+        ClipText(FeatureSettings(clip=str(pickled), batch_size=2)).encode(items)
 
 
 def test_weights_that_would_be_made_up_are_refused(folder, items, tmp_path):
@@ -102,7 +103,7 @@ def test_weights_that_would_be_made_up_are_refused(folder, items, tmp_path):
     del state["text_projection.weight"]
     save_file(state, partial / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DataError, match=r"lacks weights of CLIP \(text_projection.weight"):
-        ClipText(str(partial), 2).encode(items)
+        ClipText(FeatureSettings(clip=str(partial), batch_size=2)).encode(items)
 
 
 @pytest.mark.parametrize("lost", ["config.json", "preprocessor_config.json"])
@@ -112,7 +113,7 @@ def test_a_folder_without_a_part_is_named(folder, items, tmp_path, lost):
     (broken / lost).unlink(missing_ok=True)
     (broken / "processor_config.json").unlink(missing_ok=True)
     with pytest.raises(DataError, match=str(broken)):
-        ClipImage(str(broken), 2).encode(items)
+        ClipImage(FeatureSettings(clip=str(broken), batch_size=2)).encode(items)
 
 
 def test_a_folder_without_a_vocabulary_is_named(folder, items, tmp_path):
@@ -122,7 +123,7 @@ def test_a_folder_without_a_vocabulary_is_named(folder, items, tmp_path):
         file.unlink()
     (broken / "vocab.json").unlink(missing_ok=True)
     with pytest.raises(DataError, match=str(broken)):
-        ClipText(str(broken), 2).encode(items)
+        ClipText(FeatureSettings(clip=str(broken), batch_size=2)).encode(items)
 
 
 def test_weights_of_another_size_are_refused(folder, items, tmp_path):
@@ -132,10 +133,10 @@ def test_weights_of_another_size_are_refused(folder, items, tmp_path):
     config["projection_dim"] = 4
     (other / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match=str(other)):
-        ClipText(str(other), 2).encode(items)
+        ClipText(FeatureSettings(clip=str(other), batch_size=2)).encode(items)
 
 
 def test_without_transformers_the_extra_is_named(items, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(SolidError, match=r'pip install "solid-rec\[clip\]"'):
-        ClipText("openai/clip-vit-base-patch32", 2).encode(items)
+        ClipText(FeatureSettings(clip="openai/clip-vit-base-patch32", batch_size=2)).encode(items)

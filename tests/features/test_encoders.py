@@ -80,7 +80,7 @@ def test_precomputed_vectors_go_to_their_items():
 
 def test_tfidf_keeps_angles_between_texts():
     """With all dimensions kept the SVD is a rotation. "red" is in 2 of 3 texts, the others in 1."""
-    vectors = Tfidf(8).encode(texts("red lamp", "red drill", "", "red lamp"))
+    vectors = Tfidf(FeatureSettings(dim=8)).encode(texts("red lamp", "red drill", "", "red lamp"))
     assert vectors.dtype == np.float32
     assert vectors.shape == (4, 2)  # three words: ARPACK finds one fewer
     assert not vectors[2].any()
@@ -92,7 +92,7 @@ def test_tfidf_keeps_angles_between_texts():
 
 def test_tfidf_brings_texts_together_that_share_words():
     kinds = ["oak desk drawer", "oak desk lamp", "oak desk shelf", "drill battery", "drill charger"]
-    vectors = Tfidf(2).encode(texts(*kinds))
+    vectors = Tfidf(FeatureSettings(dim=2)).encode(texts(*kinds))
     assert cosine(vectors[0], vectors[1]) > 0.99
     assert cosine(vectors[3], vectors[4]) > 0.99
     zero = [[False, True]] * 3 + [[True, False]] * 2  # exactly, though the solver leaves 1e-17 of either sign
@@ -105,9 +105,9 @@ def test_tfidf_bytes_do_not_depend_on_threads():
     words = np.array([f"word{n}" for n in range(400)])
     corpus = texts(*(" ".join(rng.choice(words, 12)) for _ in range(300)))
     with threadpool_limits(1):
-        one = Tfidf(32).encode(corpus)
+        one = Tfidf(FeatureSettings(dim=32)).encode(corpus)
     with threadpool_limits(2):
-        two = Tfidf(32).encode(corpus)
+        two = Tfidf(FeatureSettings(dim=32)).encode(corpus)
     assert one.shape == (300, 32)
     assert one.tobytes() == two.tobytes()
 
@@ -115,7 +115,7 @@ def test_tfidf_bytes_do_not_depend_on_threads():
 @pytest.mark.parametrize("values", [("lamp", "lamp lamp"), ("! ?", "-")])
 def test_texts_without_words_to_compare_are_refused(values):
     with pytest.raises(DataError, match="too few different words"):
-        Tfidf(4).encode(texts(*values))
+        Tfidf(FeatureSettings(dim=4)).encode(texts(*values))
 
 
 # pixels
@@ -165,7 +165,7 @@ def test_items_without_a_picture_get_a_zero_row(tmp_path, capsys):
     Image.new("RGB", (8, 8), "blue").save(tmp_path / "blue.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "blue.png").read_bytes()[:40])
     items = pd.DataFrame({"image": ["", str(tmp_path / "blue.png"), str(tmp_path / "cut.png")]})
-    vectors = Pixels().encode(items)
+    vectors = Pixels(FeatureSettings()).encode(items)
     assert vectors.shape == (3, Pixels.dim)
     assert vectors.any(axis=1).tolist() == [False, True, False]
     said = capsys.readouterr().err
