@@ -24,6 +24,7 @@ from solid.cli import SAME_ON_EVERY_PROCESSOR
 
 os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read where MLflow is imported
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 # Before anything imports PyTorch or NumPy, so that what a test computes itself equals what a command does.
 for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
     os.environ.setdefault(_variable, _value)
@@ -69,6 +70,22 @@ def once_a_session(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, C
         return folder
 
     return once
+
+
+@pytest.fixture(scope="session")
+def mlflow_store(
+    programs: Path, once_a_session: Callable[[str, Callable[[Path], object]], Path]
+) -> Callable[[Path], str]:
+    """Make an MLflow store in a folder and return its address. It is a copy, for a fresh schema takes seconds."""
+
+    def upgrade(folder: Path) -> None:
+        subprocess.run([programs / "mlflow", "db", "upgrade", f"sqlite:///{folder}/mlflow.db"], check=True, cwd=folder)
+
+    def make(folder: Path) -> str:
+        shutil.copy(once_a_session("mlflow", upgrade) / "mlflow.db", folder)
+        return f"sqlite:///{folder}/mlflow.db"
+
+    return make
 
 
 def _folder(variable: str, default: str) -> Path:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL: dict[str, dict[str, Any]] = {
     "semantics": {"modalities": ["id_text", "image"]},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
-    "training": {"epochs": 2},
+    "training": {"epochs": 2, "batch_size": 8192},
     "evaluation": {"bootstrap": 100},
 }
 WORK = Path("work/sasrec")
@@ -29,13 +30,13 @@ WORK = Path("work/sasrec")
 class Copy:
     """A copy of the repository, committed to a git repository of its own, and an MLflow store beside it."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, store: str) -> None:
         self.root = folder / "copy"
         self.python = programs / "python"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         self.environment |= {
             "SOLID_TRACKING": "on",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}",
+            "MLFLOW_TRACKING_URI": store,
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),  # its own code, not the installed one
             **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
@@ -76,8 +77,8 @@ def rows(table: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Copy:
-    copy = Copy(tmp_path_factory.mktemp("chain"), programs)
+def copy(tmp_path_factory: pytest.TempPathFactory, programs: Path, mlflow_store: Callable[[Path], str]) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("chain"), programs, mlflow_store(tmp_path_factory.mktemp("mlflow")))
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, check=True,
         capture_output=True, text=True,

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["solid.data.prepare", "solid.features", "solid.training", "solid.semantics.assign", "solid.evaluation.evaluate"]
+    + ["torch._inductor.config"]  # which PyTorch imports when an optimiser is made
 )
 
 TRAIN = ["train", "--prepared", "{}/prepared"]
@@ -46,7 +47,7 @@ STEPS = {
 MODELS = ["static", "duet", "semantic", "solid"]
 PARAMS = """
 model: {dim: 8, attention_heads: 2, length: 5}
-training: {epochs: 3, negatives: 1}
+training: {epochs: 3, negatives: 1, batch_size: 8192}
 evaluation: {bootstrap: 100}
 """
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,13 +151,15 @@ def test_commands_and_their_options_exist(block: Block) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(
+    programs: Path, mlflow_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """Variables with which a shell finds `solid` and the like."""
     outside = {name: value for name, value in os.environ.items() if not re.match("MLFLOW_|SOLID_|AWS_", name)}
     return outside | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "SOLID_TRACKING": "off",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": mlflow_store(tmp_path_factory.mktemp("mlflow")),
     }
 
 

@@ -20,7 +20,7 @@ from typing import NoReturn
 _IMPORTED = [
     "boto3", "dvc.cli", "dvc.commands.repro", "dvc.repo", "jinja2", "kfp.kubernetes", "kfp.local", "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store", "pandas", "PIL.Image", "plotly.graph_objects", "pyarrow.parquet",
-    "safetensors.torch", "scipy.sparse", "sklearn.cluster", "sklearn.feature_extraction.text", "torch",
+    "safetensors.torch", "scipy.sparse", "sklearn.cluster", "sklearn.feature_extraction.text", "torch._inductor.config",
 ]  # fmt: skip
 _LARGEST = 1 << 18  # bytes of arguments and variables
 

@@ -16,7 +16,7 @@ IMAGE = "solid:dev"
 SMALL = [
     "semantics.modalities=[id_text,image]",
     "model={dim: 8, attention_heads: 2, length: 5}",
-    "training.epochs=1",
+    "training={epochs: 1, batch_size: 8192}",
     "evaluation={bootstrap: 100, baselines: [static, finetune]}",
 ]
 

@@ -11,7 +11,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,9 @@ class Retrained:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[Path]:
+def place(
+    tmp_path_factory: pytest.TempPathFactory, programs: Path, mlflow_store: Callable[[Path], str]
+) -> Iterator[Path]:
     """A folder with settings, data and an MLflow store of its own."""
     folder = tmp_path_factory.mktemp("retraining")
     (folder / "params.yaml").write_text(yaml.safe_dump(SETTINGS))
@@ -81,7 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("MLFLOW_", "SOLID_"))]:
             patch.delenv(name)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store(folder))
         patch.setenv("SOLID_GIT_SHA", "c0ffee")
         patch.setattr(sys, "executable", str(programs / "python"))  # steps start faster
         patch.chdir(folder)
