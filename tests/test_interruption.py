@@ -20,8 +20,10 @@ pytestmark = pytest.mark.slow
 # Each command runs in a process of its own; they fork from a server that has the heavy imports behind it.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["solid.data.prepare", "solid.features", "solid.training", "solid.semantics.assign", "solid.evaluation.evaluate"]
-    + ["torch._inductor.config"]  # which PyTorch imports when an optimiser is made
+    [
+        *["solid.data.prepare", "solid.features", "solid.semantics.assign", "solid.evaluation.evaluate"],
+        *["solid.training", "torch._inductor.config"],  # the latter comes with the first optimiser that is made
+    ]
 )
 
 TRAIN = ["train", "--prepared", "{}/prepared"]
