@@ -18,6 +18,9 @@ from solid.console import say
 from solid.errors import SolidError
 
 _TICK = 0.5  # seconds between two looks at what runs
+# Workers fork from one process that has imported what takes seconds; of PyTorch the last, which an optimiser imports.
+_WORKERS = multiprocessing.get_context("forkserver")
+_WORKERS.set_forkserver_preload(["solid.training", "solid.compare.score", "torch._inductor.config"])
 
 
 def run_jobs(jobs: Mapping[str, Job], work: Path, lanes: int) -> dict[str, str]:
@@ -127,7 +130,7 @@ class _Run:
 
 
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=start)
+    return ProcessPoolExecutor(1, mp_context=_WORKERS, initializer=start)
 
 
 def _order(work: Path, job: Job) -> Order:

@@ -67,8 +67,11 @@ sys.addaudithook(hear)
 """
 
 
-def start(place: Path, work: str, out: str, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "solid.cli", "compare", "grid.yaml", "--work", work, "--out", out, "--jobs", "2"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+def start(place: Path, program: list[Path | str], work: str, out: str, *more: str) -> subprocess.Popen[str]:
+    command = [*program, "compare", "grid.yaml", "--work", work, "--out", out, "--jobs", "2"]
     environment = {**os.environ, "SOLID_REAL_DATA": str(place)}
     if (place / f"{work}.hold").exists():
         (place / "hold").mkdir(exist_ok=True)
@@ -79,16 +82,22 @@ def start(place: Path, work: str, out: str, *more: str) -> subprocess.Popen[str]
     )
 
 
-def run(place: Path, work: str, out: str, *more: str) -> tuple[int, str, str]:
-    process = start(place, work, out, *more)
-    stdout, stderr = process.communicate(timeout=600)
-    return process.returncode, stdout, stderr
+@pytest.fixture(scope="module")
+def run(place: Path, programs: Path) -> Run:
+    """Run the command to its end: its exit status and what it printed."""
+
+    def run(work: str, out: str, *more: str) -> tuple[int, str, str]:
+        process = start(place, [programs / "solid"], work, out, *more)
+        stdout, stderr = process.communicate(timeout=600)
+        return process.returncode, stdout, stderr
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def whole(place: Path) -> tuple[int, str, str]:
+def whole(run: Run) -> tuple[int, str, str]:
     """What an undisturbed run into ``work`` and ``out`` gave."""
-    return run(place, "work", "out")
+    return run("work", "out")
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -146,7 +155,7 @@ def scored(work: Path, head: str) -> list[Path]:
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bytes_and_trains_nothing_twice(
-    place: Path, whole: tuple[int, str, str]
+    place: Path, run: Run, whole: tuple[int, str, str]
 ) -> None:
     """Stopped three times, each time a little later, in the middle of trainings."""
     work = place / "stopped"
@@ -155,7 +164,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes_and_trains_nothing_twic
         finished = done(work)
         hold, held = place / "stopped.hold", place / "stopped.hold-held"
         hold.write_text(str(len(finished)))
-        process = start(place, "stopped", "resumed")
+        process = start(place, [sys.executable, "-m", "solid.cli"], "stopped", "resumed")
         until(held.exists)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=300)
@@ -165,7 +174,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes_and_trains_nothing_twic
         assert ("stopping; the same command goes on from here" in stderr) == (number != signal.SIGKILL)
         assert not (place / "resumed").exists()
     finished = done(work)
-    code, _, stderr = run(place, "stopped", "resumed")
+    code, _, stderr = run("stopped", "resumed")
     assert code == 0, stderr
     assert stderr.startswith(f"{JOBS - len(finished)} of {JOBS} jobs to run")
     assert texts(place / "resumed") == texts(place / "out")
@@ -181,16 +190,16 @@ def done(work: Path) -> set[Path]:
     return {path for path in work.glob("*/*") if path.is_dir() and path.suffix != ".partial"}
 
 
-def test_a_second_call_runs_nothing(place: Path, whole: tuple[int, str, str]) -> None:
-    code, stdout, stderr = run(place, "work", "again")
+def test_a_second_call_runs_nothing(place: Path, run: Run, whole: tuple[int, str, str]) -> None:
+    code, stdout, stderr = run("work", "again")
     assert (code, stdout) == (0, whole[1])
     assert "jobs to run" not in stderr
     assert texts(place / "again") == texts(place / "out")
 
 
-def test_a_failing_job_stops_only_what_depends_on_it(place: Path, whole: tuple[int, str, str]) -> None:
+def test_a_failing_job_stops_only_what_depends_on_it(place: Path, run: Run, whole: tuple[int, str, str]) -> None:
     """More classes than items, which only SOLID reads."""
-    code, _, stderr = run(place, "work", "failed", "--set", "semantics.classes=100000")
+    code, _, stderr = run("work", "failed", "--set", "semantics.classes=100000")
     assert code == 1
     assert "semantics.classes is 100000" in stderr
     assert "train sample sasrec solid both id seed 1: skipped, for sample sasrec id seed 1 failed" in stderr
@@ -200,15 +209,15 @@ def test_a_failing_job_stops_only_what_depends_on_it(place: Path, whole: tuple[i
 
 
 def test_a_work_folder_in_use_is_refused_and_a_dead_process_holds_nothing(
-    place: Path, whole: tuple[int, str, str]
+    place: Path, run: Run, whole: tuple[int, str, str]
 ) -> None:
     with (place / "work" / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        code, _, stderr = run(place, "work", "locked")
+        code, _, stderr = run("work", "locked")
         assert code == 1
         assert stderr.startswith("Error: work: in use by process ")
     assert not (place / "locked").exists()
-    assert run(place, "work", "locked")[0] == 0
+    assert run("work", "locked")[0] == 0
 
 
 def until(true: Callable[[], object], seconds: float = 600) -> None:
