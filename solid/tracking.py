@@ -39,6 +39,7 @@ _DEFAULTS = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
 }
 _SQLITE = "sqlite:///"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else its page opens on traces of language models
 _REMEDY = "Check MLFLOW_TRACKING_URI; training alone can go without MLflow, with SOLID_TRACKING=off."
 _LOGIN = "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
 _STORE = (
@@ -328,7 +329,7 @@ def _experiment(client: Any) -> str:
         if client.tracking_uri.startswith(_SQLITE):
             artifacts = (Path(client.tracking_uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts").as_uri()
         with suppress(MlflowException):  # another step may have made it just now
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=_KIND))
         found = client.get_experiment_by_name(name)
     return str(found.experiment_id)
 

@@ -29,6 +29,7 @@ from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, measure
 from solid.registry.recommend import recommend
 from solid.registry.register import register
+from solid.registry.version import fetch_version, log_version
 from solid.settings.loading import load_settings
 from solid.settings.schema import FusionSettings, ModelSettings, Settings, TrainingSettings
 from solid.storage.local import read_json, write_json
@@ -163,7 +164,11 @@ def test_the_registry_has_aliases_tags_and_figures(registrations: Any, client: A
     assert {key: version.tags[key] for key in ("backbone", "head", "modality", "data_digest")} == {
         "backbone": "sasrec", "head": "solid", "modality": "id_text", "data_digest": DIGEST,
     }  # fmt: skip
-    assert float(version.tags["test_uauc"]) == pytest.approx(written["test"]["uauc"], abs=1e-6)
+    assert "### tiny: Version 3 is the new champion" in version.description
+    assert f"| uauc | {written['champion_test']['uauc']:.4f} | {written['test']['uauc']:.4f} |" in version.description
+    experiment = client.get_experiment(client.get_run(version.run_id).info.experiment_id)
+    assert f"[run and files](#/experiments/{experiment.experiment_id}/runs/{version.run_id})" in version.description
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # opens on its runs
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["test_ndcg_10"] == pytest.approx(written["test"]["ndcg_10"])
@@ -211,7 +216,7 @@ print(json.dumps([answer, solid.__file__]))
     )
     assert done.returncode == 0, done.stderr
     answers, place = json.loads(done.stdout.splitlines()[-1])
-    assert "/code/solid/" in place
+    assert "/code/solid.zip/solid/" in place
     expected = served.predict(None, [["i1", "i2", "nonsense", "i3"], []], {"k": 3})
     for answer, wanted in zip(answers, expected, strict=True):
         assert answer["scores"] == pytest.approx(wanted.pop("scores"))
@@ -276,6 +281,7 @@ def checked(folder: Path, passed: bool = True, version: str | None = None, diges
         "reason": "all checks passed" if passed else "new items: 90.0% (checks.max_new_items: 30.0%)",
         "digest": digest,
         "reference": {"is": "compared with nothing", "version": version, "digest": None},
+        "settings": {"min_users": 10},
         "checks": [{"name": "new items", "passed": passed, "found": "90.0%", "allowed": "30.0%", "value": 0.9}],
     }
     write_json(folder / "checks.json", report)
@@ -316,17 +322,59 @@ def test_the_champion_moves_only_on_data_that_passed_its_checks(
     assert logged == {"registration/registration.json", "registration/registration.md"}
 
 
-def test_checks_of_another_champion_or_of_other_data_do_not_count(
+def test_data_that_was_checked_against_an_older_champion_is_checked_again(
     prepared: Path, weak: Path, strong: Path, tmp_path: Path
 ) -> None:
     settings, out = settings_named("stale"), tmp_path / "out"
     register(settings, prepared, {"it": weak}, None, out, checked(tmp_path / "first"))
     register(settings, prepared, {"it": strong}, None, out, checked(tmp_path / "late"))
-    written = read_json(out / "registration.json")
-    assert written["champion"] == {"before": "1", "after": "1"}
-    assert written["reason"].startswith("the data was checked against no champion, but version 1 is champion now; of")
+    assert read_json(out / "registration.json")["champion"] == {"before": "1", "after": "2"}
+    assert "compared with the data of version 1 of stale, the champion" in (out / "registration.md").read_text()
+    late = checked(tmp_path / "other", digest="other")
     with pytest.raises(DataError, match=r"the data checks are of data other, .* run solid check again"):
-        register(settings, prepared, {"it": strong}, None, out, checked(tmp_path / "other", digest="other"))
+        register(settings, prepared, {"it": strong}, None, out, late)
+
+
+@pytest.mark.parametrize(("first", "second", "champion"), [("weak", "strong", "2"), ("strong", "weak", "1")])
+def test_of_two_registrations_at_once_the_better_model_is_champion(
+    prepared: Path, weak: Path, strong: Path, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    first: str, second: str, champion: str,
+) -> None:  # fmt: skip
+    """Both began when there was no champion; the first takes its place while the second one is being uploaded."""
+    settings, models = settings_named(f"both-{first}"), {"weak": weak, "strong": strong}
+    upload = "solid.registry.register.log_version"
+
+    def meanwhile(*given: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(upload, log_version)
+            register(settings, prepared, {first: models[first]}, None, tmp_path / "first")
+        return log_version(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upload, meanwhile)
+        register(settings, prepared, {second: models[second]}, None, tmp_path / "second")
+    assert str(client.get_registered_model(settings.registry.name).aliases["champion"]) == champion
+    assert read_json(tmp_path / "second" / "registration.json")["champion"] == {"before": "1", "after": champion}
+    assert read_json(tmp_path / "second" / "registration.json")["comparison"]["n"] == USERS
+
+
+def test_a_version_is_few_files_and_each_can_be_had_by_itself(registrations: Any, tmp_path: Path) -> None:
+    import mlflow
+
+    files = sorted(
+        path.relative_to(tmp_path / "all").as_posix()
+        for path in Path(mlflow.artifacts.download_artifacts("models:/tiny/3", dst_path=str(tmp_path / "all"))).rglob(
+            "*"
+        )
+        if path.is_file()
+    )
+    assert len(files) == 15, files
+    assert [file for file in files if file.startswith("code/")] == ["code/solid.zip"]
+    held = fetch_version("tiny", "3", ["params.yaml", "profile"], tmp_path / "some")
+    assert sorted(path.name for path in held.rglob("*") if path.is_file()) == [
+        "params.yaml", "popularity.parquet", "profile.json",
+    ]  # fmt: skip
+    assert not list((tmp_path / "some").rglob("*.safetensors"))
 
 
 def test_a_version_leads_back_to_code_image_pipeline_and_data(

@@ -11,7 +11,7 @@ import yaml
 
 from solid.errors import SettingsError, SolidError
 from solid.registry.aliases import champion_version
-from solid.registry.version import SETTINGS_FILE, fetch_version
+from solid.registry.version import PROFILE, SETTINGS_FILE, fetch_version
 from solid.settings.loading import load_settings
 from solid.settings.schema import Settings
 from solid.storage.local import whole_folder, write_json
@@ -46,7 +46,7 @@ def fetch_champion(
     with tempfile.TemporaryDirectory() as scratch, clear_errors():
         client = connect()
         version = champion_version(client, name)
-        kept = fetch_version(name, version, Path(scratch)) if version else None
+        kept = fetch_version(name, version, (SETTINGS_FILE, PROFILE), Path(scratch)) if version else None
         made_with = kept / SETTINGS_FILE if kept else None
         if version is None:
             said = f"{name} has no champion: the settings are those given"
@@ -66,8 +66,8 @@ def fetch_champion(
             )
             text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
             (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
-            if kept and (kept / "profile").is_dir():
-                shutil.copytree(kept / "profile", folder / "profile")
+            if kept and (kept / PROFILE).is_dir():
+                shutil.copytree(kept / "profile", folder / PROFILE)
     return said
 
 

@@ -5,6 +5,7 @@ The checks do not stop a training: a drift may be the market's. They decide whet
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from solid.data.readers.base import ITEM_COLUMNS
 from solid.errors import DataError
 from solid.registry.profile import Profile
 from solid.registry.report import checks_markdown
+from solid.registry.version import PROFILE, fetch_version
 from solid.settings.schema import CheckSettings
 from solid.storage.local import read_json, whole_folder, write_json
 
@@ -65,7 +67,26 @@ def check(prepared: Path, reference: Path | None, out: Path, settings: CheckSett
     Raises:
         DataError: the reference is missing or damaged. Faults of the new data are findings, not errors.
     """
-    compared, version, before = _reference(reference)
+    report = examine(prepared, *_reference(reference), settings)
+    text = checks_markdown(report)
+    with whole_folder(out, holds="checks.json") as folder:
+        write_json(folder / "checks.json", report)
+        (folder / "checks.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def examine(
+    prepared: Path, compared: str, version: str | None, before: Profile | None, settings: CheckSettings
+) -> dict[str, Any]:
+    """The content of checks.json.
+
+    Args:
+        prepared: output of prepare, the new data.
+        compared: with what, in words.
+        version: of the champion that it is compared with, if it is one.
+        before: profile of its data, where there is one.
+        settings: thresholds.
+    """
     try:
         dataset = Dataset.load(prepared)
         faults = _schema_faults(prepared, dataset)
@@ -75,19 +96,30 @@ def check(prepared: Path, reference: Path | None, out: Path, settings: CheckSett
     if dataset is not None and not faults:
         checks += _measure(Profile.of(dataset), before, settings)
     failed = [check for check in checks if not check.passed]
-    report = {
+    return {
         "passed": not failed,
         "reason": "; ".join(f"{check.name}: {check.found} ({check.allowed})" for check in failed)
         or "all checks passed",
         "digest": dataset.stats["digest"] if dataset is not None else None,
         "reference": {"is": compared, "version": version, "digest": before.counts["digest"] if before else None},
+        "settings": settings.model_dump(mode="json"),
         "checks": [asdict(check) for check in checks],
     }
-    text = checks_markdown(report)
-    with whole_folder(out, holds="checks.json") as folder:
-        write_json(folder / "checks.json", report)
-        (folder / "checks.md").write_text(text, encoding="utf-8")
-    return text
+
+
+def examine_again(prepared: Path, checked: dict[str, Any], name: str, version: str) -> dict[str, Any]:
+    """Checks of the same data by the same thresholds, against a champion that came after they were made.
+
+    Args:
+        prepared: output of prepare.
+        checked: content of checks.json.
+        name: of the registered model.
+        version: the champion's.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        profile = fetch_version(name, version, [PROFILE], Path(scratch)) / PROFILE
+        compared, before = _compared(name, version, profile)
+    return examine(prepared, compared, version, before, CheckSettings.model_validate(checked["settings"]))
 
 
 def _reference(folder: Path | None) -> tuple[str, str | None, Profile | None]:
@@ -100,10 +132,15 @@ def _reference(folder: Path | None) -> tuple[str, str | None, Profile | None]:
     version = champion["version"]
     if version is None:
         return "compared with nothing, for there is no champion", None, None
-    words = f"version {version} of {champion['name']}, the champion"
-    if not (folder / "profile").is_dir():
-        return f"compared with nothing, for {words}, was registered without a profile of its data", version, None
-    return f"compared with the data of {words}", version, Profile.load(folder / "profile")
+    compared, before = _compared(champion["name"], version, folder / PROFILE)
+    return compared, version, before
+
+
+def _compared(name: str, version: str, profile: Path) -> tuple[str, Profile | None]:
+    words = f"version {version} of {name}, the champion"
+    if not profile.is_dir():
+        return f"compared with nothing, for {words}, was registered without a profile of its data", None
+    return f"compared with the data of {words}", Profile.load(profile)
 
 
 def _schema_faults(prepared: Path, dataset: Dataset) -> list[str]:

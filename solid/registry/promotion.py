@@ -19,7 +19,7 @@ from solid.evaluation.scoring import score_items
 from solid.metrics.catalogue import metric
 from solid.metrics.measured import UserMetrics, candidate_metrics
 from solid.registry.catalogue import Catalogue
-from solid.registry.version import digests, fetch_version
+from solid.registry.version import ITEMS, MODEL, digests, fetch_version
 from solid.settings.schema import Settings
 
 
@@ -47,11 +47,11 @@ def decide(
     if before is None:
         return Verdict(True, "there was no champion")
     with tempfile.TemporaryDirectory() as scratch:
-        kept = fetch_version(name, before, Path(scratch))
-        if digests(model) == digests(kept / "model"):
+        kept = fetch_version(name, before, (MODEL, ITEMS), Path(scratch))
+        if digests(model) == digests(kept / MODEL):
             return Verdict(False, f"it equals the champion, version {before}, byte for byte")
         try:
-            champion = Catalogue.load(kept / "model", kept / "items.parquet")
+            champion = Catalogue.load(kept / MODEL, kept / ITEMS)
         except DataError as error:
             return Verdict(False, f"the champion, version {before}, cannot be compared ({error}); choose by hand")
         return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
@@ -82,33 +82,17 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
     return Verdict(comparison.win_share >= confidence, reason, comparison, champion)
 
 
-def require_checks(verdict: Verdict, checks: dict[str, Any], digest: str, champion: str | None) -> Verdict:
-    """Hold a verdict back where the data did not pass its checks, or was checked against somebody else's.
+def require_checks(verdict: Verdict, checks: dict[str, Any]) -> Verdict:
+    """Hold a verdict back where the data did not pass its checks.
 
     Args:
         verdict: of the models alone.
         checks: content of checks.json.
-        digest: of the data that the challenger was trained on.
-        champion: version of the champion, if there is one.
-
-    Raises:
-        DataError: other data was checked.
     """
-    if checks["digest"] not in (digest, None):
-        raise DataError(
-            f"the data checks are of data {checks['digest']}, the model is of {digest}; run solid check again"
-        )
-    checked_against = checks["reference"]["version"]
-    if not checks["passed"]:
-        held_back = f"the data checks did not pass, {checks['reason']}"
-    elif checked_against != champion and champion is not None:
-        held_back = (
-            f"the data was checked against {f'version {checked_against}' if checked_against else 'no champion'}, "
-            f"but version {champion} is champion now"
-        )
-    else:
+    if checks["passed"]:
         return verdict
-    return replace(verdict, promote=False, reason=f"{held_back}; of the models: {verdict.reason}")
+    reason = f"the data checks did not pass, {checks['reason']}; of the models: {verdict.reason}"
+    return replace(verdict, promote=False, reason=reason)
 
 
 def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetrics:

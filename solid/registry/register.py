@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from solid.data.dataset import Dataset
-from solid.errors import SolidError
+from solid.errors import DataError, SolidError
 from solid.metrics.measured import UserMetrics
 from solid.models.storage import load_model_of, validation_uauc
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
 from solid.registry.catalogue import Catalogue
+from solid.registry.checks import examine_again
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, decide, measure, require_checks
-from solid.registry.report import registration_markdown
+from solid.registry.report import description, registration_markdown
 from solid.registry.version import digests, log_version, settings_of
 from solid.settings.schema import Settings
 from solid.storage.local import read_json, whole_folder, write_json
@@ -62,6 +63,11 @@ def register(
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config
     checked = read_json(checks / "checks.json") if checks else None
+    if checked and checked["digest"] not in (dataset.stats["digest"], None):
+        raise DataError(
+            f"the data checks are of data {checked['digest']}, the model is of {dataset.stats['digest']}; run solid "
+            "check again"
+        )
     measured = measure(challenger, dataset, settings.evaluation.batch_size)
     name, source = settings.registry.name, DatasetInfo.of(dataset.stats)
     with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():
@@ -70,9 +76,17 @@ def register(
         fingerprint = _fingerprint(model, source.digest, settings, checked)
         interrupted = interrupted_version(client, name, fingerprint)
         before = (interrupted.tags["champion_before"] or None) if interrupted else champion_version(client, name)
-        verdict = decide(name, before, model, measured, dataset, settings)
-        if checked:
-            verdict = require_checks(verdict, checked, source.digest, before)
+
+        def weigh(champion: str | None, checked: dict[str, Any] | None) -> tuple[Verdict, dict[str, Any] | None]:
+            """The verdict against a champion, and the checks of the data against the same one."""
+            verdict = decide(name, champion, model, measured, dataset, settings)
+            if checked is None:
+                return verdict, None
+            if champion is not None and checked["reference"]["version"] != champion:
+                checked = examine_again(prepared, checked, name, champion)
+            return require_checks(verdict, checked), checked
+
+        verdict, checked = weigh(before, checked)
         if evaluation is not None:
             run.artifacts(evaluation, "evaluation")
         summary = _rounded(measured)
@@ -84,7 +98,6 @@ def register(
             **({"git_sha": "unknown"} | lineage()),
             "fingerprint": fingerprint,
             "champion_before": before or "",
-            **{f"test_{metric}": f"{value:.6f}" for metric, value in summary.items()},
         }
         example = challenger.items["item_id"].head(3).tolist()
         if interrupted:
@@ -95,15 +108,16 @@ def register(
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
             for metric, value in summary.items():
                 client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
-        # The upload takes a while; a champion that came meanwhile was not measured against.
-        if verdict.promote and (now := champion_version(client, name)) not in (before, version):
-            verdict = Verdict(
-                False, f"version {now} became champion while this one was being registered; register again"
-            )
-            before = now
+        client.set_registered_model_alias(name, "challenger", version)
+        # The upload takes a while; one that became champion meanwhile is the one to beat. Nobody can ask and take in
+        # one, so ask again after taking, until the answer is this version or a better one.
+        while verdict.promote and (now := champion_version(client, name)) != version:
+            if now == before:
+                client.set_registered_model_alias(name, "champion", version)
+            else:
+                before = now
+                verdict, checked = weigh(now, checked)
         given = ["challenger", "champion"] if verdict.promote else ["challenger"]
-        for alias in given:
-            client.set_registered_model_alias(name, alias, version)
         after = version if verdict.promote else before
         registration = {
             "name": name,
@@ -121,6 +135,9 @@ def register(
             write_json(folder / "registration.json", registration)
             (folder / "registration.md").write_text(registration_markdown(registration, checked), encoding="utf-8")
         run.artifacts(out, "registration")
+        place = client.get_run(run.id).info.experiment_id
+        text = description(registration, checked, evaluation, f"#/experiments/{place}/runs/{run.id}")
+        client.update_model_version(name, version, text)
         mark_done(client, name, version)
     said = f"{name} version {version} ({best}) is registered as {' and '.join(given)}: {verdict.reason}.\n"
     if after is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from solid.metrics.logloss import LOGLOSS
@@ -31,6 +33,26 @@ def registration_markdown(registration: dict[str, Any], checked: dict[str, Any] 
         checks_markdown(checked) if checked else "The data was not checked.\n",
     ]
     return "\n".join(lines)
+
+
+def description(registration: dict[str, Any], checked: dict[str, Any] | None, evaluation: Path | None, run: str) -> str:
+    """What a version's page says: the verdict, the table against the models it was compared with, where more stands.
+
+    Args:
+        registration: content of registration.json.
+        checked: content of checks.json; None where data was not checked.
+        evaluation: output of evaluate, if there is one.
+        run: where MLflow's pages show the registration's run.
+    """
+    links = [f"[run and files]({run})"]
+    parts = [registration_markdown(registration, checked)]
+    if evaluation is not None and (evaluation / "table.md").is_file():
+        parts.append((evaluation / "table.md").read_text(encoding="utf-8"))
+        links.append(f"[report]({run}/artifacts/evaluation/report.html)")
+    pages, pipeline_run = os.environ.get("KFP_UI_ENDPOINT"), os.environ.get("SOLID_KFP_RUN_ID")
+    if pages and pipeline_run:
+        links.append(f"[run on Kubeflow]({pages.rstrip('/')}/#/runs/details/{pipeline_run})")
+    return "\n".join([*parts, " · ".join(links)])
 
 
 def checks_markdown(report: dict[str, Any]) -> str:

@@ -1,8 +1,4 @@
-"""The model that MLflow serves, as code: MLflow runs this file when it loads a registered version.
-
-A version holds this file, a copy of the package, and two artifacts: the model folder (safetensors and JSON) and the
-table of its items (parquet). Nothing in it is a pickle.
-"""
+"""The model that MLflow serves: what a version holds, asked for items. Nothing in it is a pickle."""
 
 from __future__ import annotations
 
@@ -72,6 +68,3 @@ class SolidRecommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             }
             for row, n in enumerate(top.left)
         ]
-
-
-mlflow.models.set_model(SolidRecommender())

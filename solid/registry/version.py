@@ -1,7 +1,7 @@
 """What a version of the registry holds: the model to serve, and what a later retraining needs of it.
 
-Beside serving.py and a copy of the package these are the model folder, the table of its items, the settings that made
-it, and the profile of its data.
+Beside entry.py and the package, which is one archive, these are the model folder, the table of its items, the settings
+that made it, and the profile of its data: few files, for a server asks for a password at each, and each by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from solid.registry.profile import Profile
 from solid.settings.schema import Settings
 from solid.storage.local import file_md5
 
-SETTINGS_FILE = "params.yaml"
+MODEL, ITEMS, PROFILE, SETTINGS_FILE = "model", "items.parquet", "profile", "params.yaml"
+ARCHIVE = "solid.zip"  # entry.py knows it by this name
 _PACKAGE = Path(__file__).parent.parent
 # What serving.py and the modules it imports need, besides MLflow.
 _REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
@@ -44,24 +47,24 @@ def log_version(
     # Answers hold lists of texts and lists of numbers, which MLflow's signature cannot tell apart and warns about.
     logging.getLogger("mlflow.types.type_hints").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
-        staged, items = Path(scratch, "model"), Path(scratch, "items.parquet")
+        staged, items = Path(scratch, MODEL), Path(scratch, ITEMS)
         staged.mkdir()
         for file in _MODEL_FILES:
             shutil.copy(model / file, staged)
         catalogue.items.to_parquet(items, index=False)
-        profile.save(Path(scratch, "profile"))
+        profile.save(Path(scratch, PROFILE))
         made_with = Path(scratch, SETTINGS_FILE)
         made_with.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name="recommender",
-            python_model=str(_PACKAGE / "registry" / "serving.py"),
+            python_model=str(_PACKAGE / "registry" / "entry.py"),
             artifacts={
                 "model": str(staged),
                 "items": str(items),
-                "profile": str(Path(scratch, "profile")),
+                "profile": str(Path(scratch, PROFILE)),
                 "settings": str(made_with),
             },
-            code_paths=[str(_PACKAGE)],
+            code_paths=[str(_archive(Path(scratch)))],
             # Without the local part, such as +cpu, which no package index knows.
             pip_requirements=[
                 f"mlflow=={mlflow.__version__}",
@@ -74,11 +77,32 @@ def log_version(
     return str(info.model_id), str(info.registered_model_version)
 
 
-def fetch_version(name: str, version: str, scratch: Path) -> Path:
-    """Download what a version holds into ``scratch``; return the folder of its artifacts."""
+def fetch_version(name: str, version: str, wanted: Iterable[str], scratch: Path) -> Path:
+    """Download some of what a version holds into ``scratch``; return the folder that it lies in.
+
+    Args:
+        name: of the registered model.
+        version: of it.
+        wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE; what an older version does not have is left out.
+        scratch: folder.
+    """
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(scratch)), "artifacts")
+    held = f"models:/{name}/{version}/artifacts"
+    there = {Path(file.path).name for file in mlflow.artifacts.list_artifacts(held)}
+    for part in wanted:
+        if part in there:
+            mlflow.artifacts.download_artifacts(f"{held}/{part}", dst_path=str(scratch))
+    return scratch / "artifacts"
+
+
+def _archive(folder: Path) -> Path:
+    """The package as one file that Python imports from; the same code gives the same bytes."""
+    with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in (".py", ".jinja")):
+            member = zipfile.ZipInfo(path.relative_to(_PACKAGE.parent).as_posix())  # dated 1980
+            archive.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return folder / ARCHIVE
 
 
 def digests(model: Path) -> list[str]:
