@@ -16,6 +16,7 @@ def champion(
     semantics: dict,
     model: dict,
     training: dict,
+    finetune: dict,
     apg: dict,
     fusion: dict,
     registry: dict,
@@ -43,6 +44,7 @@ def champion(
         semantics: Section semantics, today.
         model: Section model, today.
         training: Section training, today.
+        finetune: Section finetune, today.
         apg: Section apg, today.
         fusion: Section fusion, today.
         registry: Section registry of the settings: name.
@@ -66,6 +68,6 @@ def champion(
         "--changes", changes,
         "--out", reference.path,
         features=features, semantics=semantics, semantics__modalities=modalities,
-        model=model, model__backbone=backbone, training=training, apg=apg,
+        model=model, model__backbone=backbone, training=training, finetune=finetune, apg=apg,
         fusion=fusion, fusion__generator=generator, registry=registry,
     )  # fmt: skip

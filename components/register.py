@@ -13,7 +13,13 @@ def register(
     modalities: list,
     features: dict,
     semantics: dict,
+    backbone: str,
+    model: dict,
     training: dict,
+    finetune: dict,
+    apg: dict,
+    generator: str,
+    fusion: dict,
     evaluation: dict,
     registry: dict,
     registration: dsl.Output[dsl.Artifact],
@@ -25,9 +31,15 @@ def register(
         models: The SOLID models, one a modality; the best on validation is registered.
         results: What evaluate wrote; it goes along with the version.
         modalities: Modalities of the models.
-        features: Section features of the settings; this and the next two go along with the version, for retraining.
+        features: Section features of the settings; this and the next ones go along with the version, for retraining.
         semantics: Section semantics of the settings without the modalities.
+        backbone: What turns a history into a state.
+        model: Section model of the settings without the backbone.
         training: Section training of the settings.
+        finetune: Section finetune of the settings.
+        apg: Section apg of the settings.
+        generator: Generator of the models' weights.
+        fusion: Section fusion of the settings without the generator.
         evaluation: Section evaluation of the settings without the baselines: bootstrap resamples, seed.
         registry: Section registry of the settings: name, metric, confidence.
 
@@ -40,7 +52,9 @@ def register(
         "--model", "{modality}=@models/{modality}",
         "--evaluation", results.path,
         "--out", registration.path,
-        features=features, semantics=semantics, semantics__modalities=modalities, training=training,
+        features=features, semantics=semantics, semantics__modalities=modalities,
+        model=model, model__backbone=backbone, training=training, finetune=finetune, apg=apg,
+        fusion=fusion, fusion__generator=generator,
         evaluation=evaluation, registry=registry,
     )  # fmt: skip
 

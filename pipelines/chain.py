@@ -87,7 +87,13 @@ def chain(deployment: Deployment) -> GraphComponent:
             modalities=modalities,
             features=features,
             semantics=semantics,
+            backbone=backbone,
+            model=model,
             training=training,
+            finetune=finetune,
+            apg=apg,
+            generator=generator,
+            fusion=fusion,
             evaluation=evaluation,
             registry=registry,
         )
@@ -111,7 +117,13 @@ def registration(deployment: Deployment) -> GraphComponent:
         modalities: list[str],
         features: dict,
         semantics: dict,
+        backbone: str,
+        model: dict,
         training: dict,
+        finetune: dict,
+        apg: dict,
+        generator: str,
+        fusion: dict,
         evaluation: dict,
         registry: dict,
     ):
@@ -125,7 +137,13 @@ def registration(deployment: Deployment) -> GraphComponent:
             modalities: Modalities of the models.
             features: Section features of the settings.
             semantics: Section semantics of the settings without the modalities.
+            backbone: What turns a history into a state.
+            model: Section model of the settings without the backbone.
             training: Section training of the settings.
+            finetune: Section finetune of the settings.
+            apg: Section apg of the settings.
+            generator: Generator of the models' weights.
+            fusion: Section fusion of the settings without the generator.
             evaluation: Section evaluation of the settings.
             registry: Section registry of the settings.
         """
@@ -137,7 +155,13 @@ def registration(deployment: Deployment) -> GraphComponent:
                 modalities=modalities,
                 features=features,
                 semantics=semantics,
+                backbone=backbone,
+                model=model,
                 training=training,
+                finetune=finetune,
+                apg=apg,
+                generator=generator,
+                fusion=fusion,
                 evaluation=evaluation,
                 registry=registry,
             )

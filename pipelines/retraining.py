@@ -33,6 +33,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
         semantics: dict = DEFAULTS["semantics"],
         model: dict = DEFAULTS["model"],
         training: dict = DEFAULTS["training"],
+        finetune: dict = DEFAULTS["finetune"],
         apg: dict = DEFAULTS["apg"],
         fusion: dict = DEFAULTS["fusion"],
         evaluation: dict = DEFAULTS["evaluation"],
@@ -57,6 +58,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
             semantics: Section semantics without the modalities: number of classes, seed.
             model: Section model without the backbone: sizes.
             training: Section training: epochs, batch size, learning rate, seed, device.
+            finetune: Section finetune.
             apg: Section apg: rank and expansion.
             fusion: Section fusion without the generator: bound, alignment, codebook.
             evaluation: Section evaluation without the baselines: full ranking, bootstrap, seed.
@@ -77,6 +79,7 @@ def retraining(deployment: Deployment) -> GraphComponent:
             semantics=semantics,
             model=model,
             training=training,
+            finetune=finetune,
             apg=apg,
             fusion=fusion,
             registry=registry,

@@ -13,6 +13,7 @@ import click
 
 from solid import __version__, kubeflow
 from solid.errors import SettingsError
+from solid.kinds import HEADS, IDS
 from solid.storage.places import FILE, FOLDER, INPUT, Step, input_folder
 
 if TYPE_CHECKING:
@@ -121,33 +122,35 @@ def features(raw: Path, prepared: Path, out: Path, params: Path | None, override
     extract_features(raw, prepared, out, settings.features, settings.semantics.modalities)
 
 
-@main.command()
+_TRAIN = """Train one model: a baseline, the item or semantic model, or SOLID.
+
+Any head goes with any backbone (model.backbone). Heads:
+
+\b
+""" + "\n".join(f"  {kind.name:10}{kind.about}" for kind in HEADS.values())
+
+
+@main.command(help=_TRAIN)
 @click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the trained model.")
 @click.option(
     "--head",
-    type=click.Choice(["static", "finetune", "duet", "apg", "solid"]),
+    type=click.Choice(list(HEADS)),
     required=True,
-    help="Where the adaptive weights come from.",
+    help="Where the adaptive weights come from, see above.",
 )
-@click.option("--ids", type=click.Choice(["item", "semantic", "both"]),
+@click.option("--ids", type=click.Choice(IDS),
               help="What an item's embedding is: the item's own, its class's, or the sum of both  "
               "[default: item; for solid fusion.ids]")  # fmt: skip
 @click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or both, or --head solid).")
 @click.option("--semantic-model", type=INPUT, help="Trained duet or apg on classes, from which solid starts.")
 @settings_options
-def train(**options: Any) -> None:
-    """Train one model: a baseline, the item or semantic model, or SOLID.
-
-    Any head goes with any backbone (model.backbone). Heads: static, one set of weights for everybody; finetune, static
-    weights adapted to each user's history by gradient steps; duet and apg, weights generated from the history, of full
-    and of low rank; solid, a semantic branch and a bounded item branch of fusion.generator.
-    """
+def train(**options: Any) -> None:  # noqa: D103 - the help says it
     from solid.settings.loading import load_settings
     from solid.training import train as run
 
     settings = load_settings(options.pop("params"), options.pop("overrides"))
-    ids = options.pop("ids") or (settings.fusion.ids if options["head"] == "solid" else "item")
+    ids = options.pop("ids") or HEADS[options["head"]].default_ids(settings)
     run(settings=settings, ids=ids, **options)
 
 
@@ -235,7 +238,7 @@ class _Mapping(click.ParamType[dict[str, Any]]):
 
 @main.command()
 @click.option("--settings-of", type=click.Choice(["champion", "params"]), default="champion", show_default=True,
-              help="Whose features, semantics, model, training, apg, fusion the next model is made with.")  # fmt: skip
+              help="Whose settings the next model is made with.")  # fmt: skip
 @click.option("--changes", type=_Mapping(), default="{}", metavar="YAML",
               help="What to change of either, such as {training: {seed: 1}}.")  # fmt: skip
 @click.option("--out", type=FOLDER, required=True, help="Folder for champion.json, params.yaml and profile.")

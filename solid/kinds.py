@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 Ids = Literal["item", "semantic", "both"]
+IDS: tuple[Ids, ...] = get_args(Ids)
+# Settings of training that say where it runs, not what comes out.
+_WHERE_IT_RUNS = {"device", "threads"}
 
 
 class Fusion(Protocol):
@@ -32,6 +35,7 @@ class Settings(Protocol):
 
     @property
     def fusion(self) -> Fusion: ...  # noqa: D102
+    def model_dump(self, *, mode: str = ..., include: Any = ..., exclude: Any = ...) -> dict[str, Any]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class HeadKind:
     code: str
     own_sections: tuple[str, ...] = ()
     on_generator: bool = False
-    ids: tuple[Ids, ...] = ("item", "semantic", "both")
+    ids: tuple[Ids, ...] = IDS
     model: str = "solid.models.recommender:Recommender"
     trainer: str = "solid.training.gradients:train_by_gradients"
 
@@ -107,6 +111,11 @@ class HeadKind:
         """All sections that decide what training makes of it, ``model`` and ``training`` first."""
         of_generator = HEADS[settings.fusion.generator].own_sections if self.on_generator else ()
         return ("model", "training", *of_generator, *self.own_sections)
+
+    def decides(self, settings: Settings) -> dict[str, dict[str, Any]]:
+        """The values of those sections, as JSON; but for what only says where training runs."""
+        include = set(self.sections(settings))
+        return settings.model_dump(mode="json", include=include, exclude={"training": _WHERE_IT_RUNS})
 
     def default_ids(self, settings: Settings) -> Ids:
         """What its embeddings are of where nobody says."""
@@ -154,6 +163,8 @@ HEADS: dict[str, HeadKind] = {
         ),
     )
 }
+SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() for name in kind.own_sections))
+"""All that some head reads."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _FACTS = {
     "comparison.json": ("baseline",),
     "champion.json": (
         *("name", "version", "found", "new.backbone", "new.generator", "new.modalities"),
-        *("new.features", "new.semantics", "new.model", "new.training", "new.apg", "new.fusion"),
+        *("new.features", "new.semantics", "new.model", "new.training", "new.finetune", "new.apg", "new.fusion"),
     ),
     "checks.json": ("passed", "reason"),
     "registration.json": ("name", "version", "model", "reason", "champion.before", "champion.after"),

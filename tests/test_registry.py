@@ -20,6 +20,7 @@ import torch
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.scoring import score_candidates
+from solid.kinds import HEADS
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
@@ -38,7 +39,8 @@ from solid.training.state import TrainingState
 
 USERS, ITEMS, EVENTS, LENGTH = 80, 24, 8, 4
 DIGEST = "0" * 32 + ".dir"
-SETTINGS = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": "tiny"}})
+MODEL = {"dim": 8, "length": LENGTH, "attention_heads": 2}
+SETTINGS = Settings.model_validate({"model": MODEL, "evaluation": {"bootstrap": 200}, "registry": {"name": "tiny"}})
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
     torch.manual_seed(seed)
     config = ModelConfig(
         head="solid", ids="item", modality="id_text", n_items=n_items, n_classes=3, digest=digest,
-        model=ModelSettings(dim=8, length=LENGTH, attention_heads=2), fusion=FusionSettings(),
+        model=ModelSettings.model_validate(MODEL), fusion=FusionSettings(),
     )  # fmt: skip
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(n_items) % 3 + 1])
     return Recommender(config, classes).eval()
@@ -79,7 +81,7 @@ def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
 def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
     folder.mkdir()
     model.save(folder)
-    write_json(folder / "training.json", {"valid_uauc": valid_uauc})
+    write_json(folder / "training.json", {"valid_uauc": valid_uauc, "settings": HEADS["solid"].decides(SETTINGS)})
     return folder
 
 
@@ -270,7 +272,7 @@ def test_a_champion_of_an_older_version_is_left_to_a_person(
 
 
 def settings_named(name: str, **sections: Any) -> Settings:
-    return Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": name}, **sections})
+    return Settings.model_validate(SETTINGS.model_dump() | {"registry": {"name": name}, **sections})
 
 
 def checked(folder: Path, passed: bool = True, version: str | None = None, digest: str | None = DIGEST) -> Path:
@@ -408,7 +410,7 @@ def params(tmp_path: Path) -> Path:
 def test_a_retraining_takes_what_makes_the_model_from_the_champion(
     prepared: Path, weak: Path, params: Path, tmp_path: Path
 ) -> None:
-    made_with = settings_named("heir", training={"epochs": 77}, prepare={"negatives": 5})
+    made_with = settings_named("heir", training={"threads": 7}, prepare={"negatives": 5})
     register(made_with, prepared, {"it": weak}, None, tmp_path / "out")
     out, today = tmp_path / "champion", load_settings(params, ["registry.name=heir"])
     said = fetch_champion(today, "champion", {"training": {"seed": 5}}, out)
@@ -416,9 +418,9 @@ def test_a_retraining_takes_what_makes_the_model_from_the_champion(
     written = read_json(out / "champion.json")
     assert (written["name"], written["version"], written["found"]) == ("heir", "1", said)
     settings = load_settings(out / "params.yaml")
-    assert settings.model == build(0).config.model  # its own word, not that of the settings it was registered with
+    assert settings.model == build(0).config.model
     assert settings.semantics.modalities == ("id_text",)
-    assert (settings.training.epochs, settings.training.seed) == (77, 5)
+    assert (settings.training.epochs, settings.training.seed, settings.training.threads) == (100, 5, 7)
     assert (settings.prepare.negatives, settings.evaluation.bootstrap) == (10, 500)  # today's
     new, values = written["new"], settings.model_dump(mode="json")
     assert (new.pop("backbone"), new.pop("generator"), new.pop("modalities")) == ("sasrec", "duet", ["id_text"])
@@ -599,7 +601,7 @@ def test_an_interrupted_registration_goes_on_with_its_version(
     where: str, store: str, prepared: Path, weak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Any
 ) -> None:
     name = f"cut-{where}"
-    settings = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": name}})
+    settings = settings_named(name)
 
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
@@ -623,7 +625,7 @@ def test_an_interrupted_registration_goes_on_with_its_version(
 def test_an_interrupted_registration_that_was_overtaken_cannot_take_the_champion(
     store: str, prepared: Path, weak: Path, strong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings.model_validate({"evaluation": {"bootstrap": 200}, "registry": {"name": "overtaken"}})
+    settings = settings_named("overtaken")
 
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

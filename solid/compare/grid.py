@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
-from solid.kinds import Ids
+from solid.kinds import HEADS, Ids
 from solid.settings.loading import validated, with_overrides
 from solid.settings.schema import MODALITIES, Backbone, Head, Modality, Section, Settings
 from solid.settings.strict_yaml import read_mapping
@@ -58,8 +58,8 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _solid_takes_ids_from_fusion(self) -> Self:
-        if self.head == "solid" and self.ids:
-            raise ValueError("solid reads what settings.fusion.ids says; put ids there")
+        if self.ids and HEADS[self.head].on_generator:
+            raise ValueError(f"{self.head} reads what settings.fusion.ids says; put ids there")
         for key, values in self.vary.items():
             if key.count(".") != 1 or not values:
                 raise ValueError(
@@ -199,8 +199,9 @@ def _rows(grid: Grid, name: str, model: Model, overrides: tuple[str, ...]) -> It
             checked = validated(settings)
         except SettingsError as error:
             raise SettingsError(f"models.{name}: {error}") from None
-        ids: Ids = checked.fusion.ids if model.head == "solid" else model.ids or "item"
-        reads_classes = model.head == "solid" or ids != "item"
+        kind = HEADS[model.head]
+        ids = model.ids or kind.default_ids(checked)
+        reads_classes = kind.reads_classes(ids)
         if reads_classes and not grid.modalities:
             raise SettingsError(f"models.{name}: reads classes; say with modalities what they are made from")
         modalities: tuple[Modality | None, ...] = grid.modalities if reads_classes else (None,)

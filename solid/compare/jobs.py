@@ -18,6 +18,7 @@ from typing import Any, Literal
 from solid import __version__
 from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
+from solid.kinds import HEADS
 from solid.settings.schema import Backbone, Settings
 from solid.storage.local import file_md5, folder_digest
 
@@ -149,23 +150,15 @@ class _Chain:
         self.settings = settings.model_copy(update={"data": data})
 
     def score(self) -> Job:
-        row, evaluation, fusion = self.row, self.settings.evaluation, self.settings.fusion
+        row, evaluation = self.row, self.settings.evaluation
         start = None
-        # Item weights alone with a codebook that has no codes: nothing of it starts from the semantic model.
-        if row.head == "solid" and not (fusion.branches == "item" and fusion.codebook in ("none", "vae")):
-            start = self.train(fusion.generator, "semantic", row.modality)
+        if HEADS[row.head].starts_from_semantic_model(self.settings):
+            start = self.train(self.settings.fusion.generator, "semantic", row.modality)
         model = self.train(row.head, row.ids, row.modality, start)
         decides = evaluation.model_dump(mode="json", include={"full", "batch_size"})
         return self._add("score", model.name, {}, decides, prepared=self.prepared(), model=model)
 
     def train(self, head: str, ids: str, modality: str | None, semantic_model: Job | None = None) -> Job:
-        sections = ["model", *(["fusion"] if head == "solid" else [])]
-        if head == "finetune":
-            sections.append("finetune")
-        if "apg" in (head, self.settings.fusion.generator if head == "solid" else None):
-            sections.append("apg")
-        decides = self.settings.model_dump(mode="json", include=set(sections))
-        decides["training"] = self.settings.training.model_dump(mode="json", exclude={"device", "threads"})
         options = {"head": head, "ids": ids}
         name = [
             self.source.name,
@@ -175,7 +168,7 @@ class _Chain:
             *([modality] if modality else []),
         ]
         return self._add(
-            "train", f"{' '.join(name)} seed {self.seed}", options, [options, decides],
+            "train", f"{' '.join(name)} seed {self.seed}", options, [options, HEADS[head].decides(self.settings)],
             prepared=self.prepared(), semantics=self.assign(modality) if modality else None,
             semantic_model=semantic_model,
         )  # fmt: skip

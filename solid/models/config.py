@@ -34,11 +34,6 @@ class BaseConfig(Section):
         """What tells it from others of its head, for people: backbone, modality ..."""
         return {}
 
-    @property
-    def sections(self) -> dict[str, Any]:
-        """The sections of settings that made it, as params.yaml holds them."""
-        return {}
-
 
 class ModelConfig(BaseConfig):
     """All that is needed to build a :class:`~solid.models.recommender.Recommender` again."""
@@ -70,9 +65,3 @@ class ModelConfig(BaseConfig):
     def about(self) -> dict[str, str]:
         """Backbone and modality."""
         return {"backbone": self.model.backbone, "modality": self.modality or "none"}
-
-    @property
-    def sections(self) -> dict[str, Any]:
-        """The sections of settings that made it, as params.yaml holds them."""
-        made = {name: getattr(self, name) for name in ("model", "finetune", "apg", "fusion")}
-        return {name: section.model_dump(mode="json") for name, section in made.items() if section}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from solid.errors import SettingsError, SolidError
+from solid.kinds import SECTIONS
 from solid.registry.aliases import champion_version
 from solid.registry.version import PROFILE, SETTINGS_FILE, fetch_version
 from solid.settings.loading import load_settings
@@ -17,7 +18,7 @@ from solid.settings.schema import Settings
 from solid.storage.local import whole_folder, write_json
 from solid.tracking import clear_errors, connect, tracking_is_on
 
-MAKES_THE_MODEL = ("features", "semantics", "model", "training", "apg", "fusion")
+MAKES_THE_MODEL = ("features", "semantics", *SECTIONS)
 """The champion's word counts in these sections; data, protocol and thresholds are those of today."""
 
 

@@ -19,10 +19,11 @@ from solid.models.storage import load_model_of, validation_uauc
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
 from solid.registry.catalogue import Catalogue
 from solid.registry.checks import examine_again
+from solid.registry.made_with import settings_of
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, decide, measure, require_checks
 from solid.registry.report import description, registration_markdown
-from solid.registry.version import digests, log_version, settings_of
+from solid.registry.version import digests, log_version
 from solid.settings.schema import Settings
 from solid.storage.local import read_json, whole_folder, write_json
 from solid.tracking import DatasetInfo, clear_errors, connect, lineage, track, tracking_is_on
@@ -41,7 +42,8 @@ def register(
     Of several models the one with the best validation UAUC is taken; the test users have no say in that.
 
     Args:
-        settings: registry (name, metric, confidence) and evaluation (batch size, bootstrap) are used.
+        settings: registry (name, metric, confidence) and evaluation (batch size, bootstrap) are used; the sections that
+            made the model go along with the version.
         prepared: the data the models were trained on; its test users decide about the champion.
         models: outputs of train by name.
         evaluation: output of evaluate; its files are logged with the run.
@@ -53,6 +55,7 @@ def register(
 
     Raises:
         DataError: a model is not the output of train, or the best one was trained on other data, or other data checked.
+        SettingsError: the best one was trained with other settings than these.
         SolidError: tracking is off, or MLflow does not answer.
     """
     if not tracking_is_on():
@@ -62,6 +65,7 @@ def register(
     model = models[best]
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config
+    made_with = settings_of(model, config, settings)
     checked = read_json(checks / "checks.json") if checks else None
     if checked and checked["digest"] not in (dataset.stats["digest"], None):
         raise DataError(
@@ -103,8 +107,9 @@ def register(
         if interrupted:
             version = str(interrupted.version)
         else:
-            kept = settings_of(config, settings)
-            model_id, version = log_version(name, challenger, model, Profile.of(dataset), kept, example, tags, run.id)
+            model_id, version = log_version(
+                name, challenger, model, Profile.of(dataset), made_with, example, tags, run.id
+            )
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
             for metric, value in summary.items():
                 client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)

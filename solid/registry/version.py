@@ -17,10 +17,8 @@ from typing import Any
 
 import yaml
 
-from solid.models.config import BaseConfig
 from solid.registry.catalogue import Catalogue
 from solid.registry.profile import Profile
-from solid.settings.schema import Settings
 from solid.storage.local import file_md5
 
 MODEL, ITEMS, PROFILE, SETTINGS_FILE = "model", "items.parquet", "profile", "params.yaml"
@@ -108,11 +106,3 @@ def _archive(folder: Path) -> Path:
 def digests(model: Path) -> list[str]:
     """Of the files that are the model: equal for equal models."""
     return [file_md5(model / file) for file in _MODEL_FILES]
-
-
-def settings_of(config: BaseConfig, settings: Settings) -> dict[str, Any]:
-    """The settings that made a model, as params.yaml holds them: its own word on itself comes first."""
-    made = settings.model_dump(mode="json") | config.sections
-    if (modality := config.about.get("modality", "none")) != "none":
-        made["semantics"]["modalities"] = [modality]
-    return made

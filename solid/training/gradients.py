@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from solid import __version__
 from solid.console import say
 from solid.errors import SettingsError
+from solid.kinds import HEADS
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
-from solid.settings.schema import Settings
 from solid.storage.local import partial_of, whole_folder
 from solid.tracking import DatasetInfo, track
 from solid.training.inputs import Inputs
@@ -54,7 +55,8 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
         warm_start(model, Recommender.load(inputs.semantic_model, fold=False))
     model.to(_device(settings.training.device))
 
-    fingerprint = _fingerprint(config, settings, inputs.digests)
+    decides = HEADS[inputs.head].decides(settings)
+    fingerprint = _fingerprint(config, decides, inputs.digests)
     state = TrainingState.load(partial_of(out) / _STATE, fingerprint, f"{settings.training.selection}_uauc")
     if state.epoch:
         say(f"resuming after epoch {state.epoch}")
@@ -76,7 +78,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
 
         fit(model, dataset, settings.training, state, on_epoch)
         model.save(partial)
-        write_outcome(partial, state.history, state.best, state.score)
+        write_outcome(partial, state.history, state.best, state.score, decides)
         (partial / _STATE).unlink(missing_ok=True)
         run.artifacts(partial)
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
@@ -91,8 +93,7 @@ def _device(name: str) -> torch.device:
         raise SettingsError(f"training.device {name}: {error}; use auto or cpu") from None
 
 
-def _fingerprint(config: ModelConfig, settings: Settings, inputs: list[str]) -> str:
-    decides = settings.training.model_dump(mode="json", exclude={"device", "threads"})
+def _fingerprint(config: ModelConfig, decides: dict[str, Any], inputs: list[str]) -> str:
     versions = [__version__, torch.__version__]
     text = json.dumps([config.model_dump(mode="json"), decides, inputs, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

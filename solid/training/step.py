@@ -6,7 +6,7 @@ from pathlib import Path
 
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
-from solid.kinds import HEADS, Ids
+from solid.kinds import HEADS, HeadKind, Ids
 from solid.settings.schema import Head, Settings
 from solid.storage.local import folder_digest, read_json
 from solid.training.inputs import Inputs
@@ -39,7 +39,8 @@ def train(
         SettingsError: the combination of options makes no sense.
         DataError: an input is missing or does not fit the others.
     """
-    _check_options(head, ids, semantics, semantic_model)
+    kind = HEADS[head]
+    _check_options(kind, ids, semantics, semantic_model)
     dataset = Dataset.load(prepared)
     inputs = Inputs(
         head=head,
@@ -51,13 +52,12 @@ def train(
         settings=settings,
         digests=[folder_digest(folder) for folder in (prepared, semantics, semantic_model) if folder],
     )
-    HEADS[head].load_trainer()(inputs, out)
+    kind.load_trainer()(inputs, out)
 
 
-def _check_options(head: Head, ids: Ids, semantics: Path | None, semantic_model: Path | None) -> None:
-    kind = HEADS[head]
+def _check_options(kind: HeadKind, ids: Ids, semantics: Path | None, semantic_model: Path | None) -> None:
     if ids not in kind.ids:
-        raise SettingsError(f"{head} scores items: choose {' or '.join(f'--ids {name}' for name in kind.ids)}")
+        raise SettingsError(f"{kind.name} scores items: choose {' or '.join(f'--ids {name}' for name in kind.ids)}")
     if kind.reads_classes(ids) and semantics is None:
         raise SettingsError("this model reads classes: name the output of assign with --semantics")
     if not kind.reads_classes(ids) and semantics:

@@ -17,6 +17,8 @@ SMALL = [
     "semantics.modalities=[id_text,image]",
     "model={dim: 8, attention_heads: 2, length: 5}",
     "training={epochs: 1, batch_size: 8192}",
+    "apg={rank: 4, expansion: 6}",
+    "fusion.generator=apg",
     "evaluation={bootstrap: 100, baselines: [static, finetune]}",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from by_hand import ROOT, SMALL, Chain, check_same_files
 from click.testing import CliRunner
 from gates import pipelines
@@ -19,6 +21,7 @@ from kfp.local import docker_task_handler
 from pipelines import cli
 from pipelines.local import run
 from solid.errors import SolidError
+from solid.kinds import SECTIONS
 from solid.storage.s3 import Prefix
 
 WRITE = 'mkdir -p "$(dirname "$1")"; printf done >"$1"'
@@ -123,18 +126,23 @@ def test_what_cannot_work_is_said_before_anything_runs(tmp_path: Path, arguments
 
 
 @pytest.mark.slow
-def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand(
+def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand_and_records_what_it_trained_with(
     tmp_path: Path, chain: Chain, programs: Path
 ) -> None:
     command = [programs / "solid-pipeline", "run", "training", "--runner", "processes"]
-    command += ["--out", str(tmp_path / "runs"), "--parameter", "registering=false"]
+    command += ["--out", str(tmp_path / "runs")]
     command += [part for text in [*SMALL, f"data.source={chain.data}"] for part in ("--set", text)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    store = {"SOLID_TRACKING": "on", "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | store, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     [made] = (tmp_path / "runs").iterdir()
     check_same_files(made, chain)
     table = (chain.work / "sasrec" / "evaluation" / "table.md").read_text(encoding="utf-8")
     assert done.stdout.startswith(table)
+    [kept] = tmp_path.rglob("artifacts/params.yaml")
+    recorded = yaml.safe_load(kept.read_text(encoding="utf-8"))
+    trained_with = chain.settings.model_dump(mode="json", include=set(SECTIONS))
+    assert {section: recorded[section] for section in SECTIONS} == trained_with
     assert "train-solid[1] | epoch   1: " in done.stderr
     told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
     assert set(told) == {"results", "metrics", "report", "summary"}

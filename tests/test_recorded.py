@@ -1,0 +1,194 @@
+"""What trained a model is what is recorded of it, served, and taken over by a retraining: every head and way in.
+
+Every setting that some head reads has a value here that is not its default, so that one lost on its way shows.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from solid.cli import main
+from solid.compare.grid import read_table
+from solid.compare.jobs import Plan
+from solid.kinds import HEADS, SECTIONS
+from solid.registry.champion import MAKES_THE_MODEL
+from solid.settings.schema import FusionSettings, Settings
+from solid.storage.local import read_json, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+ODD: dict[str, dict[str, Any]] = {
+    "model": {
+        "backbone": "bert4rec", "dim": 8, "length": 5, "attention_heads": 2, "dropout": 0.1, "cloze": 0.3,
+    },
+    "training": {
+        "epochs": 2, "patience": 3, "batch_size": 512, "negatives": 2, "learning_rate": 0.01, "weight_decay": 0.01,
+        "gradient_clip": 1.0, "seed": 3,
+    },
+    "finetune": {"steps": 1, "rate": 0.2},
+    "apg": {"rank": 4, "expansion": 18},
+    "fusion": {
+        "generator": "apg", "ids": "item", "branches": "semantic", "bound": "clip", "t": 0.1, "alignment": 0.5,
+        "codebook": "loss",
+    },
+}  # fmt: skip
+# The epoch of a model that may be registered is chosen on validation, and where training runs decides nothing.
+AS_THEY_ARE = {"training.selection", "training.threads", "training.device"}
+USERS, ITEMS, EVENTS = 30, 24, 8
+
+
+def test_no_setting_here_is_the_default() -> None:
+    assert tuple(ODD) == SECTIONS
+    for section in SECTIONS:
+        for key, default in getattr(Settings(), section).model_dump(mode="json").items():
+            assert (f"{section}.{key}" in AS_THEY_ARE) or ODD[section][key] != default, f"{section}.{key}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with prepared data, classes, settings and an MLflow store."""
+    folder = tmp_path_factory.mktemp("recorded")
+    prepared, semantics = folder / "prepared", folder / "semantics"
+    prepared.mkdir(), semantics.mkdir()
+    walks = (np.arange(USERS)[:, None] + np.arange(EVENTS)) % ITEMS + 1
+    others = np.array([np.setdiff1d(np.arange(1, ITEMS + 1), walk)[:10] for walk in walks], dtype=np.int32)
+    pd.DataFrame({"user_id": [f"u{u}" for u in range(USERS)]}).to_parquet(prepared / "users.parquet")
+    items = pd.DataFrame({"item_id": [f"i{i}" for i in range(1, ITEMS + 1)]})
+    items.assign(title="", text="", category="", image="").to_parquet(prepared / "items.parquet")
+    events = {"user": np.repeat(np.arange(USERS, dtype=np.int32), EVENTS), "item": walks.ravel().astype(np.int32)}
+    splits = (["train"] * (EVENTS - 2) + ["valid", "test"]) * USERS
+    pd.DataFrame({**events, "timestamp": np.tile(np.arange(EVENTS), USERS), "split": splits}).to_parquet(
+        prepared / "interactions.parquet"
+    )
+    for split in ("valid", "test"):
+        np.save(prepared / f"candidates_{split}.npy", others)
+    write_json(prepared / "stats.json", {"digest": "d.dir", "format": "walk", "origin": "data"})
+    ids = np.arange(1, ITEMS + 1, dtype="int32")
+    pd.DataFrame({"item": ids, "class": (ids - 1) // 4 + 1}).to_parquet(semantics / "semantic_ids.parquet")
+    write_json(semantics / "quality.json", {"modality": "id_text"})
+    (folder / "params.yaml").write_text(yaml.safe_dump({**ODD, "evaluation": {"bootstrap": 100}}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        patch.setenv("SOLID_TRACKING", "on")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.chdir(folder)
+        yield folder
+
+
+def call(*arguments: object) -> str:
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def train(head: str, out: str, *more: object) -> None:
+    classes = ["--semantics", "semantics"] if HEADS[head].on_generator else []
+    call("train", "--head", head, "--prepared", "prepared", *classes, "--out", out, *more)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", HEADS)
+def test_by_the_command_line(head: str, place: Path) -> None:
+    train(head, f"{head}/model")
+    name = f"registry.name={head}"
+    call("register", "--prepared", "prepared", "--model", f"it={head}/model", "--set", name, "--out", f"{head}/said")
+    import mlflow
+
+    version = Path(mlflow.artifacts.download_artifacts(f"models:/{head}/1", dst_path=str(place / head / "version")))
+    recorded = yaml.safe_load((version / "artifacts" / "params.yaml").read_text())
+    served = read_json(version / "artifacts" / "model" / "config.json")
+    settings = Settings.model_validate(ODD)
+    read = HEADS[head].sections(settings)
+    assert {section for section in SECTIONS if served.get(section)} | {"training"} == set(read)
+    for section in read:
+        assert ODD[section].items() <= recorded[section].items(), section
+        assert section == "training" or served[section] == recorded[section], section
+
+    # A retraining takes all of it over, whatever the settings of that day, and comes to the same bytes.
+    (place / head / "today.yaml").write_text("{}")
+    call("champion", "--params", f"{head}/today.yaml", "--set", name, "--out", f"{head}/champion")
+    train(head, f"{head}/again", "--params", f"{head}/champion/params.yaml")
+    for file in ("config.json", "model.safetensors", "training.json"):
+        assert (place / head / "again" / file).read_bytes() == (place / head / "model" / file).read_bytes(), file
+
+
+@pytest.mark.slow
+def test_other_settings_than_the_models_are_refused_with_what_to_give(place: Path) -> None:
+    train("apg", "refused/model")
+    command = ["register", "--prepared", "prepared", "--model", "it=refused/model", "--out", "refused/said"]
+    changes = ["--set", "registry.name=refused", "--set", "apg.rank=3", "--set", "training.learning_rate=0.5"]
+    done = CliRunner().invoke(main, [*command, *changes, "--set", "training.threads=2"])
+    assert done.exit_code == 1
+    assert done.output == (
+        "Error: refused/model: trained with other settings than those given, which a retraining would take over:\n"
+        "  apg.rank: 4, but 3 is given\n"
+        "  training.learning_rate: 0.01, but 0.5 is given\n"
+        "Give those that it was made with: --set apg.rank=4 --set training.learning_rate=0.01\n"
+    )
+    assert not Path("refused/said").exists()
+    import mlflow
+
+    assert not mlflow.MlflowClient().search_model_versions("name='refused'")
+    call(*command, *changes, "--set", "apg.rank=4", "--set", "training.learning_rate=0.01")
+
+
+GENERATORS = get_args(FusionSettings.model_fields["generator"].annotation)
+BASELINES = [name for name, kind in HEADS.items() if not kind.on_generator]
+
+
+def test_by_dvc() -> None:
+    """Each training watches all that its head may read, and the registration all that makes a model."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    trained = set()
+    for name, stage in stages.items():
+        body = stage.get("do", stage)
+        words = shlex.split(body["cmd"])
+        if words[1] != "train":
+            continue
+        head = words[words.index("--head") + 1]
+        for kind in {"${fusion.generator}": GENERATORS, "${item}": BASELINES}.get(head, (head,)):
+            trained.add(kind)
+            for generator in GENERATORS:
+                settings = Settings.model_validate({"fusion": {"generator": generator}})
+                assert set(HEADS[kind].sections(settings)) <= set(body["params"]), (name, kind)
+    assert trained == set(HEADS)
+    assert set(MAKES_THE_MODEL) <= set(stages["register"]["params"])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_by_compare(head: str, tmp_path: Path) -> None:
+    """Two models are one job if and only if they differ in nothing that their head reads."""
+    base = Settings.model_validate(ODD)
+    ours = {
+        section: {key: value for key, value in ODD[section].items() if key not in ("backbone", "seed")}
+        for section in ODD
+    }
+
+    def job(section: str, key: str, value: Any) -> str:
+        settings = {**ours, section: {**ours[section], key: value}}
+        grid = {
+            "title": "x", "data": {"name": "x", "source": "s3://x/y"}, "settings": settings, "seeds": [3],
+            "backbones": ["bert4rec"], "modalities": ["text"], "models": {"it": {"head": head}},
+        }  # fmt: skip
+        (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+        [scored] = Plan(tmp_path).cells(read_table(tmp_path / "grid.yaml")).values()
+        model = scored.inputs["model"]
+        assert model is not None and model.settings.model_dump(mode="json")[section][key] == value
+        return model.digest
+
+    same = job("training", "epochs", ODD["training"]["epochs"])
+    for section in SECTIONS:
+        for key, default in getattr(Settings(), section).model_dump(mode="json").items():
+            if f"{section}.{key}" not in AS_THEY_ARE and key in ours[section]:
+                read = section in HEADS[head].sections(base)
+                assert (job(section, key, default) != same) == read, f"{section}.{key}"
