@@ -82,6 +82,7 @@ class HeadKind:
         model: of the class that reads a folder trained with it, a :class:`~solid.models.protocols.Model`.
         trainer: of the function that writes such a folder, from :class:`~solid.training.inputs.Inputs` and a path.
         own_sections: sections of settings that it reads beside ``model`` and ``training``.
+        generates: whether it generates weights, so that ``fusion.generator`` may name it.
         on_generator: whether ``fusion.generator`` names another head whose sections it reads, too.
         ids: what its embeddings may be of.
     """
@@ -90,6 +91,7 @@ class HeadKind:
     about: str
     code: str
     own_sections: tuple[str, ...] = ()
+    generates: bool = False
     on_generator: bool = False
     ids: tuple[Ids, ...] = IDS
     model: str = "solid.models.recommender:Recommender"
@@ -145,13 +147,17 @@ HEADS: dict[str, HeadKind] = {
             ("finetune",),
         ),
         HeadKind(
-            "duet", "weights generated from the history, every entry", "solid.models.heads.generated:GeneratedHead"
+            "duet",
+            "weights generated from the history, every entry",
+            "solid.models.heads.generated:GeneratedHead",
+            generates=True,
         ),
         HeadKind(
             "apg",
             "weights generated from the history, as the core of a low-rank product",
             "solid.models.heads.generated:GeneratedHead",
             ("apg",),
+            generates=True,
         ),
         HeadKind(
             "solid",
@@ -163,6 +169,10 @@ HEADS: dict[str, HeadKind] = {
         ),
     )
 }
+GENERATORS = tuple(name for name, kind in HEADS.items() if kind.generates)
+"""Heads that ``fusion.generator`` may name."""
+BASELINES = tuple(name for name, kind in HEADS.items() if not kind.on_generator)
+"""Heads that need nothing but items, so that ``evaluation.baselines`` may name them."""
 SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() for name in kind.own_sections))
 """All that some head reads."""
 

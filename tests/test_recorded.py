@@ -9,7 +9,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,9 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.compare.grid import read_table
 from solid.compare.jobs import Plan
-from solid.kinds import HEADS, SECTIONS
+from solid.kinds import BASELINES, GENERATORS, HEADS, SECTIONS
 from solid.registry.champion import MAKES_THE_MODEL
-from solid.settings.schema import FusionSettings, Settings
+from solid.settings.schema import Settings
 from solid.storage.local import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,19 +131,15 @@ def test_other_settings_than_the_models_are_refused_with_what_to_give(place: Pat
     assert done.exit_code == 1
     assert done.output == (
         "Error: refused/model: trained with other settings than those given, which a retraining would take over:\n"
-        "  apg.rank: 4, but 3 is given\n"
         "  training.learning_rate: 0.01, but 0.5 is given\n"
-        "Give those that it was made with: --set apg.rank=4 --set training.learning_rate=0.01\n"
+        "  apg.rank: 4, but 3 is given\n"
+        "Give those that it was made with: --set training.learning_rate=0.01 --set apg.rank=4\n"
     )
     assert not Path("refused/said").exists()
     import mlflow
 
     assert not mlflow.MlflowClient().search_model_versions("name='refused'")
     call(*command, *changes, "--set", "apg.rank=4", "--set", "training.learning_rate=0.01")
-
-
-GENERATORS = get_args(FusionSettings.model_fields["generator"].annotation)
-BASELINES = [name for name, kind in HEADS.items() if not kind.on_generator]
 
 
 def test_by_dvc() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
 from pydantic_core import core_schema
 
-from solid.kinds import BACKBONES, HEADS, encoders
+from solid.kinds import BACKBONES, BASELINES, GENERATORS, HEADS, encoders
 from solid.metrics.base import CANDIDATES
 from solid.metrics.catalogue import metrics_of
 
@@ -24,7 +24,8 @@ def one_of(known: Iterable[str]) -> GetPydanticSchema:
 
 Backbone = Annotated[str, one_of(BACKBONES)]
 Head = Annotated[str, one_of(HEADS)]
-Baseline = Annotated[str, one_of(name for name, kind in HEADS.items() if not kind.on_generator)]
+Baseline = Annotated[str, one_of(BASELINES)]
+Generator = Annotated[str, one_of(GENERATORS)]
 
 
 class Section(BaseModel):
@@ -151,7 +152,7 @@ class ApgSettings(Section):
 class FusionSettings(Section):
     """SOLID's own: how item and semantic branch meet, and the codebook (method section 3)."""
 
-    generator: Literal["duet", "apg"] = Field(
+    generator: Generator = Field(
         "duet", description="what generates the weights: of SOLID, of the item model and of the semantic model"
     )
     ids: Literal["item", "both"] = Field(
