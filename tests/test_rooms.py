@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,12 @@ def test_an_import_against_the_rules_is_found(house: Path, file: str, line: str,
     assert done.returncode == 1
     said = done.stdout.partition("Broken contracts")[2]
     assert broken in said.replace("\n", " ")
+
+
+def test_the_page_of_the_architecture_shows_the_rooms_as_they_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [rooms] = [one for one in project["tool"]["importlinter"]["contracts"] if one["id"] == "rooms"]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| rooms, from the top |")[2].partition("\n\n")[0]
+    shown = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+    assert [sorted(floor) for floor in shown] == [sorted(layer.split(" | ")) for layer in rooms["layers"]]
