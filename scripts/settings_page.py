@@ -19,8 +19,8 @@ HEAD = """<!-- Written by `make docs` from solid/settings/schema.py and dvc.yaml
 
 # Settings
 
-Every setting of the chain has a default, which `params.yaml` states. To change one, edit that file, or name it for one
-call: `solid train ... --set training.seed=1` (values are YAML; `--set` may be repeated), `make run SET='training.seed=1
+Every setting of the chain has a default. To change one, edit `params.yaml`, or name it for one call: `solid train ...
+--set training.seed=1` (values are YAML; `--set` may be repeated), `make run SET='training.seed=1
 semantics.modalities=[id,text]'`, `solid-pipeline compile training --set training.seed=1`. `--params FILE` takes another
 file. A file need not name everything: what it leaves out takes its default. A key that does not exist, stands twice, or
 has a value that does not fit is an error before any work begins.

@@ -13,6 +13,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 echo "Installing $(basename "$here"/dist/*.whl) for $("$python" --version) (a few minutes) ..."
 "$python" -m venv environment
+environment/bin/python "$here/scripts/install_torch.py" --lock "$here/requirements.lock"
 environment/bin/pip install --quiet --disable-pip-version-check -c "$here/requirements.lock" "$(echo "$here"/dist/*.whl)[local]"
 export PATH="$folder/environment/bin:$PATH" OMP_NUM_THREADS=1 MLFLOW_TRACKING_URI="sqlite:///$folder/mlflow.db"
 cat >params.yaml <<SETTINGS

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pkgutil import resolve_name
 
-from solid.metrics.auc import AUC, UAUC
 from solid.metrics.base import CANDIDATES, FULL, Family, Metric, Ranking
-from solid.metrics.hr import HR
-from solid.metrics.logloss import LOGLOSS
-from solid.metrics.ndcg import NDCG
 
-FAMILIES: tuple[Family, ...] = (
-    AUC,
-    UAUC,
-    LOGLOSS,
-    NDCG,
-    HR,
+FAMILIES: tuple[Family, ...] = tuple(
+    resolve_name(f"solid.metrics.{place}")
+    for place in (
+        "auc:AUC",
+        "auc:UAUC",
+        "logloss:LOGLOSS",
+        "ndcg:NDCG",
+        "hr:HR",
+    )
 )
 RANKINGS = (CANDIDATES, FULL)
 CUTOFFS = (5, 10, 20)

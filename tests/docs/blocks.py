@@ -60,7 +60,9 @@ class Block:
 def blocks(path: Path, page: str) -> Iterator[Block]:
     """The blocks of a page from its first to its last."""
     text = path.read_text(encoding="utf-8")
-    for found in re.finditer(r"^(?: *<!-- (.+?) -->\n)?( *)```([^\n]*)\n(.*?)^\2```$", text, re.DOTALL | re.MULTILINE):
+    for found in re.finditer(
+        r"^(?: *<!-- ([^\n]+?) -->\n)?( *)```([^\n]*)\n(.*?)^\2```$", text, re.DOTALL | re.MULTILINE
+    ):
         comment, indent, tag, body = found.groups()
         kind, _, what = (comment or "").partition(": ")
         yield Block(

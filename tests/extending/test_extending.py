@@ -1,0 +1,180 @@
+"""The table of CONTRIBUTING.md holds.
+
+A toy of each kind is added to a copy of the project in exactly the way that the table says, a file and a line, and runs
+through training, evaluation, report, comparison and a compiled pipeline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+TOYS = Path(__file__).with_name("toys")
+# The line that makes the toy of each kind known, and the beginning of the one that it is put before.
+LINES = {
+    "backbone": ('BackboneKind("toy", "solid.models.backbones.toy:ToyBackbone"),', 'BackboneKind("gru4rec"'),
+    "head": ('HeadKind("toy", "a scale for each dimension", "solid.models.heads.toy:ToyHead"),', 'HeadKind("static"'),
+    "metric": ('"toy:TOY",', '"hr:HR"'),
+    "reader": ('"toy:Toy",', '"douban:Douban"'),
+    "encoder of texts or pictures": (
+        'EncoderKind("toy", "text", "solid.features.toy:Toy"),',
+        'EncoderKind("clip", "text"',
+    ),
+    "setting": ('toy: int = Field(7, ge=0, description="what a toy is set to")', "patience: int"),
+}
+SETTINGS = {
+    "prepare": {"k_core": 0, "negatives": 9},
+    "features": {"text": "toy"},
+    "semantics": {"modalities": ["text"], "classes": 4},
+    "model": {"backbone": "toy", "dim": 8, "attention_heads": 2, "length": 5},
+    "training": {"epochs": 2, "toy": 11},
+    "evaluation": {"baselines": ["toy", "static"], "bootstrap": 100},
+}
+GRID = {
+    "title": "Toys",
+    "data": {"name": "toys", "source": "data"},
+    "settings": {
+        "prepare": SETTINGS["prepare"],
+        "features": SETTINGS["features"],
+        "semantics": {"classes": 4},
+        "model": {"dim": 8, "attention_heads": 2, "length": 5},
+        "training": SETTINGS["training"],
+    },
+    "seeds": [0, 1],
+    "backbones": ["toy"],
+    "modalities": ["text"],
+    "models": {"toy": {"head": "toy"}, "SOLID": {"head": "solid"}},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: the file to add, and where its line goes."""
+
+    file: str | None
+    table: str
+    registry: str
+
+
+def rows() -> dict[str, Row]:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    row = r"^\| an? ([a-z ]+) \| (?:`([^`]+)`[^|]*|-) \| `([^`]+)` in `([^`]+)`[^|]* \|"
+    found = re.findall(row, text, re.MULTILINE)
+    return {kind: Row(file or None, table, registry) for kind, file, table, registry in found}
+
+
+ROWS = rows()
+
+
+def add(project: Path, kind: str) -> None:
+    """Do what the row says: copy the toy to its file, put its line first into its table."""
+    row = ROWS[kind]
+    if row.file:
+        place = project / row.file.replace("NAME", "toy")
+        assert not place.exists()
+        shutil.copy(TOYS / f"{kind.partition(' ')[0]}.py", place)
+    line, neighbour = LINES[kind]
+    registry = project / row.registry
+    text = registry.read_text(encoding="utf-8")
+    head, table, tail = text.partition(row.table)
+    changed = re.sub(rf"^( *)({re.escape(neighbour)})", rf"\1{line}\n\1\2", tail, count=1, flags=re.MULTILINE)
+    assert changed != tail, f"{row.registry}: no {neighbour} in {row.table}"
+    registry.write_text(head + table + changed, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Extended:
+    """A copy of the project with every toy in it, what was run in it, and what that wrote."""
+
+    project: Path
+    environment: dict[str, str]
+
+    def call(self, *command: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            command, cwd=self.project, env=self.environment, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def one(self, pattern: str) -> Path:
+        [path] = self.project.glob(pattern)
+        return path
+
+
+@pytest.fixture(scope="module")
+def extended(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Extended:
+    """Everything added, then the training pipeline compiled and run with processes, and a grid compared."""
+    project = tmp_path_factory.mktemp("extended")
+    for room in ("solid", "components", "pipelines"):
+        shutil.copytree(ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for kind in LINES:
+        add(project, kind)
+    (project / "data").mkdir()
+    events = [f"u{u} i{(u + step * step) % 20} {step} {'abcdefgh'[u % 8]}x" for u in range(60) for step in range(6)]
+    (project / "data" / "events.toy").write_text("".join(f"{event}\n" for event in events))
+    (project / "params.yaml").write_text(yaml.safe_dump(SETTINGS))
+    (project / "grid.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "SOLID_"))}
+    environment |= {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(project),
+        "SOLID_TRACKING": "off",
+        "SOLID_DATA_ROOT": str(project),
+    }
+    made = Extended(project, environment)
+    made.call("solid-pipeline", "compile", "training", "--image", "solid:dev", "--allow-tag", "--out", "pipeline.yaml")
+    made.call("solid-pipeline", "run", "training", "--runner", "processes", "--parameter", "registering=false")
+    made.call("solid", "compare", "grid.yaml", "--work", "grids", "--out", "tables")
+    return made
+
+
+def test_the_table_has_a_row_for_each_kind() -> None:
+    assert list(ROWS) == list(LINES)
+
+
+def test_a_reader(extended: Extended) -> None:
+    stats = json.loads(extended.one("runs/pipelines/*/prepare/prepared/stats.json").read_text())
+    assert (stats["format"], stats["users"], stats["items"], stats["interactions"]) == ("toy", 60, 20, 360)
+
+
+def test_an_encoder(extended: Extended) -> None:
+    found = json.loads(extended.one("runs/pipelines/*/features/vectors/features.json").read_text())
+    assert found["text"] == {"encoder": "toy", "dim": 9, "missing": 0}
+
+
+def test_a_setting(extended: Extended) -> None:
+    pipeline = yaml.safe_load_all((extended.project / "pipeline.yaml").read_text())
+    training = next(pipeline)["root"]["inputDefinitions"]["parameters"]["training"]
+    assert training["defaultValue"]["toy"] == 11
+    assert "training.toy: Input should be a valid integer" in extended.call(
+        "solid", "ingest", "--out", "x", "--set", "training.toy=a", fails=True
+    )
+
+
+def test_a_backbone_and_a_head(extended: Extended) -> None:
+    configs = [json.loads(path.read_text()) for path in extended.project.glob("runs/pipelines/**/trained/config.json")]
+    assert {config["model"]["backbone"] for config in configs} == {"toy"}
+    assert sorted(config["head"] for config in configs) == ["duet", "duet", "solid", "static", "toy"]
+    assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
+        "toy", "SOLID",
+    ]  # fmt: skip
+
+
+def test_a_metric(extended: Extended) -> None:
+    metrics = json.loads(extended.one("runs/pipelines/*/*/evaluate/results/metrics.json").read_text())
+    assert list(metrics) == ["toy", "static", "duet", "SOLID text"]
+    assert all(0 < values["toy"] <= 1 and 0 < values["full_toy"] <= 1 for values in metrics.values())
+    assert {"toy", "full_toy"} <= set(pd.read_csv(extended.project / "tables" / "table.csv").columns)
