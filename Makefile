@@ -10,7 +10,7 @@ IMAGE ?= solid:dev
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs wheel image pipeline stack stack-down clean
+.PHONY: help setup run test check docs wheel image pipeline stack stack-down cluster cluster-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,12 @@ stack: setup  ## start an S3 server and an MLflow server on this machine, say wh
 
 stack-down:  ## stop them; what they hold stays
 	@$(BIN)/python scripts/stack.py down
+
+cluster: setup  ## Kubeflow on this machine in kind or k3d, from nothing to three runs (DRY_RUN=1 prints the plan)
+	@$(BIN)/python scripts/cluster.py up $(if $(DRY_RUN),--dry-run)
+
+cluster-down:  ## remove that cluster
+	@$(BIN)/python scripts/cluster.py down $(if $(DRY_RUN),--dry-run)
 
 clean:  ## remove outputs and runs, keep the environment and the cache of DVC
 	rm -rf work runs mlflow.db mlartifacts

@@ -7,80 +7,25 @@ command lines are seen and kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import yaml
 from urllib3.exceptions import HTTPError
 
-from pipelines.parameters import given
+from pipelines.package import Package
 from solid.errors import SolidError
 from solid.storage.names import unknown_name
+from solid.tracking import git_sha
 
 F = TypeVar("F", bound=Callable[..., Any])
-_VERSION_LENGTH = 16
 _TEMPLATES = ("system-container-impl", "retry-system-container-impl")  # of the pods that do the work
-
-
-@dataclass(frozen=True)
-class Package:
-    """A compiled pipeline.
-
-    Attributes:
-        path: the YAML file.
-        name: of the pipeline, as its author gave it.
-        inputs: parameter -> what the file says of it.
-        steps: keys of its tasks, from the root inwards -> name for people, of every task that runs a container.
-    """
-
-    path: Path
-    name: str
-    inputs: dict[str, dict[str, Any]]
-    steps: dict[tuple[str, ...], str]
-
-    @classmethod
-    def read(cls, path: Path) -> Package:
-        """Read a file that ``solid-pipeline compile`` wrote.
-
-        Raises:
-            SolidError: it is something else.
-        """
-        try:
-            spec = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-            root, name = spec["root"], str(spec["pipelineInfo"]["name"])
-            steps = _steps(spec)
-        except (yaml.YAMLError, UnicodeDecodeError, StopIteration, TypeError, KeyError):
-            raise SolidError(f"{path}: no compiled pipeline; write one with solid-pipeline compile") from None
-        return cls(path, name, root.get("inputDefinitions", {}).get("parameters", {}), steps)
-
-    @cached_property
-    def version(self) -> str:
-        """The name of its version: a digest, so that the same pipeline is uploaded once."""
-        return f"sha256-{hashlib.sha256(self.path.read_bytes()).hexdigest()[:_VERSION_LENGTH]}"
-
-    def arguments(self, pairs: Iterable[str]) -> dict[str, Any]:
-        """Arguments of a run from texts NAME=VALUE, the values being YAML.
-
-        Raises:
-            SolidError: there is no such parameter, a value is of another type, or one without default is missing.
-        """
-        kinds = {name: about["parameterType"] for name, about in self.inputs.items()}
-        values = given(pairs, kinds, self.name)
-        missing = [name for name, about in self.inputs.items() if not about.get("isOptional") and name not in values]
-        if missing:
-            raise SolidError(
-                f"pipeline {self.name}: no value for {', '.join(missing)}; give it with --parameter NAME=VALUE"
-            )
-        return values
 
 
 class Backend:
@@ -166,8 +111,12 @@ class Backend:
         )
         return str(answer.data.decode(errors="replace"))
 
-    def upload(self, package: Package) -> tuple[str, dict[str, str]]:
-        """Upload a pipeline's version unless it is there; return where the pages show it, and the reference to it.
+    def upload(self, package: Package) -> tuple[str, str, dict[str, str]]:
+        """Upload a pipeline's version unless it is there.
+
+        Returns:
+            The version's name, which people tell apart by date and commit and which ends in the digest of the file;
+            where the pages show it; and the reference to it.
 
         Raises:
             SolidError: the server does not answer or refuses.
@@ -179,16 +128,19 @@ class Backend:
             if pipeline is None:
                 pipeline = self._uploads.upload_pipeline(str(package.path), name=package.name, **owned)
             versions = self._pipelines.pipeline_service_list_pipeline_versions(
-                pipeline.pipeline_id, filter=named(package.version)
+                pipeline.pipeline_id, filter=named(package.digest, "IS_SUBSTRING")
             )
             version = (versions.pipeline_versions or [None])[0]
             if version is None:
+                commit = re.sub(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", git_sha() or "unknown")
                 version = self._uploads.upload_pipeline_version(
-                    str(package.path), name=package.version, pipelineid=pipeline.pipeline_id
+                    str(package.path),
+                    name=f"{datetime.now(UTC):%Y-%m-%d}-{commit}-{package.digest}",
+                    pipelineid=pipeline.pipeline_id,
                 )
         reference = {"pipeline_id": pipeline.pipeline_id, "pipeline_version_id": version.pipeline_version_id}
         place = f"{self.ui}/#/pipelines/details/{pipeline.pipeline_id}/version/{version.pipeline_version_id}"
-        return place, reference
+        return str(version.display_name), place, reference
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, which is made when it is new."""
@@ -209,46 +161,33 @@ class Backend:
         }
 
 
-def _steps(spec: dict[str, Any]) -> dict[tuple[str, ...], str]:
-    """Path and name of each task that runs a container; where names repeat, those of its sub-pipelines come before."""
-    found = list(_tasks(spec["root"], spec["components"]))
-    often = Counter(names[-1] for _, names in found)
-    return {path: names[-1] if often[names[-1]] == 1 else ": ".join(names) for path, names in found}
-
-
-def _tasks(graph: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    for key, task in graph["dag"]["tasks"].items():
-        component, name = components[task["componentRef"]["name"]], task["taskInfo"]["name"]
-        if "dag" not in component:
-            yield (key,), (name,)
-            continue
-        shown = () if {"parameterIterator", "artifactIterator", "triggerPolicy"} & set(task) else (name,)
-        for path, names in _tasks(component, components):
-            yield (key, *path), (*shown, *names)
-
-
-def named(name: str) -> str:
+def named(name: str, operation: str = "EQUALS") -> str:
     """The API's filter for things of this name."""
-    predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    predicate = {"operation": operation, "key": "display_name", "stringValue": name}
     return json.dumps({"predicates": [predicate]})
 
 
-def backend_options(command: F) -> F:
-    """Add what says where to go and what to run there."""
-    for option in reversed(
-        [
-            click.argument("package", type=click.Path(dir_okay=False, exists=True, path_type=Path)),
-            click.option("--endpoint", envvar="KFP_ENDPOINT", required=True, show_envvar=True,
-                         help="Address of the Kubeflow Pipelines API."),
-            click.option("--namespace", envvar="KFP_NAMESPACE", show_envvar=True,
-                         help="Namespace, where Kubeflow serves several users."),
-            click.option("--ui", envvar="KFP_UI_ENDPOINT", show_envvar=True,
-                         help="Address of the web pages for links  [default: the endpoint]"),
-            click.option("--experiment", default="solid", show_default=True, help="Experiment that runs belong to."),
-            click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
-                         help="Value of a parameter of the pipeline, in YAML; may be repeated."),
-            click.option("--pipeline-root", help="Where outputs go, such as s3://bucket/kfp  [default: the cluster's]"),
-        ]
+def place_options(command: F) -> F:
+    """Add what says where to go."""
+    for option in (
+        click.option("--experiment", default="solid", show_default=True, help="Experiment that runs belong to."),
+        click.option("--ui", envvar="KFP_UI_ENDPOINT", show_envvar=True,
+                     help="Address of the web pages for links  [default: the endpoint]"),
+        click.option("--namespace", envvar="KFP_NAMESPACE", show_envvar=True,
+                     help="Namespace, where Kubeflow serves several users."),
+        click.option("--endpoint", envvar="KFP_ENDPOINT", required=True, show_envvar=True,
+                     help="Address of the Kubeflow Pipelines API."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def run_options(command: F) -> F:
+    """Add what a run is given."""
+    for option in (
+        click.option("--pipeline-root", help="Where outputs go, such as s3://bucket/kfp  [default: the cluster's]"),
+        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+                     help="Value of a parameter of the pipeline, in YAML; may be repeated."),
     ):  # fmt: skip
         command = option(command)
     return command

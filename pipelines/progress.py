@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.backend import Package
+from pipelines.package import Package
 
 # The wait of kfp's own client does not know CANCELED, and would go on to its timeout.
 ENDED = {"SUCCEEDED", "FAILED", "ERROR", "CANCELED", "SKIPPED"}

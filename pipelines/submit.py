@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,18 +13,26 @@ from typing import Any
 
 import click
 
-from pipelines.backend import Backend, Package, backend_options
+from pipelines.backend import Backend, place_options, run_options
+from pipelines.package import Package
 from pipelines.progress import ENDED, FAILED, Step, clock, said, steps, table
 from solid.errors import SolidError
 from solid.storage.local import write_json
+from solid.storage.places import GONE
 
 _MISSED_ANSWERS = 10  # in a row; a server that restarts comes back
+_TELLING = re.compile(r"^\S+ version \d+ .*is registered|^The champion is|^There is no champion")
 _LAST_LINES = 20  # of the log of a step that failed
 
 
 @click.command()
-@backend_options
-@click.option("--name", help="Name of the run  [default: the pipeline's and the time]")
+@click.argument("package", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@place_options
+@run_options
+@click.option("--name", help="Name of the run  [default: the pipeline, what is special, the time]")
+@click.option("--resume", metavar="RUN",
+              help="Go on with a run that failed, by the cache and with its parameters: its id, or last.")  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Run every step, whatever ran before.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=24.0, show_default=True,
               help="Hours to wait; the run itself goes on after them.")  # fmt: skip
 @click.option("--interval", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
@@ -39,6 +48,8 @@ def submit(
     parameters: tuple[str, ...],
     pipeline_root: str | None,
     name: str | None,
+    resume: str | None,
+    no_cache: bool,
     timeout: float,
     interval: float,
     out: Path | None,
@@ -48,14 +59,27 @@ def submit(
     The version is uploaded unless it is there. The token, if one is needed, comes from KFP_EXISTING_TOKEN, or from the
     file that KF_PIPELINES_SA_TOKEN_PATH names.
     """
+    if resume and no_cache:
+        raise click.UsageError("--resume goes on by the cache; leave --no-cache out")
     compiled = Package.read(package)
-    arguments = compiled.arguments(parameters)
+    if not resume:
+        arguments = compiled.arguments(parameters)
     backend = Backend(endpoint, namespace, ui)
-    place, reference = backend.upload(compiled)
-    click.echo(f"pipeline {compiled.name}, version {compiled.version}: {place}")
+    experiment_id = backend.experiment(experiment)
+    if resume:
+        before = _failed_run(backend, compiled, experiment_id, resume)
+        arguments = compiled.arguments(parameters, before.runtime_config.parameters if before.runtime_config else {})
+        pipeline_root = pipeline_root or (before.runtime_config and before.runtime_config.pipeline_root)
+        name = name or f"{before.display_name} (resumed)"
+        click.echo(f"resuming {before.display_name}: {backend.ui}/#/runs/details/{before.run_id}")
+    with tempfile.TemporaryDirectory() as scratch:
+        uploaded = compiled.without_cache(Path(scratch)) if no_cache else compiled
+        version, place, reference = backend.upload(uploaded)
+    click.echo(f"pipeline {compiled.name}, version {version}: {place}")
     wanted = backend.models.V2beta1Run(
-        experiment_id=backend.experiment(experiment),
-        display_name=name or f"{compiled.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        experiment_id=experiment_id,
+        display_name=name or f"{compiled.run_name(arguments)} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        description=compiled.description(arguments),
         **backend.job(reference, arguments, pipeline_root),
     )
     with backend.asking("starting the run"):
@@ -73,8 +97,37 @@ def submit(
         click.echo(f"\n{table(record['steps']) if ended else 'No step had ended when it was last seen.'}\n")
     if record["state"] != "SUCCEEDED":
         failed = [step for step in record["steps"] if step["state"] in FAILED]
-        raise SolidError(f"the run ended as {record['state']}{_why(seen, failed, backend)}\nsee {link}")
+        why = _why(seen, failed, backend)
+        hint = "\n--no-cache runs every step again" if GONE in why else ""
+        raise SolidError(f"the run ended as {record['state']}{why}{hint}\nsee {link}")
+    for line in _outcome(backend, run.run_id, record["steps"]):
+        click.echo(line)
     click.echo(f"The run succeeded: {link}")
+
+
+def _failed_run(backend: Backend, package: Package, experiment_id: str, wanted: str) -> Any:
+    """The run of this id, or the last one of the experiment whose name says that it ran this pipeline; it failed."""
+    with backend.asking("looking for the run to resume"):
+        if wanted != "last":
+            run = backend.runs.run_service_get_run(wanted)
+        else:
+            listed = backend.runs.run_service_list_runs(
+                experiment_id=experiment_id, page_size=100, sort_by="created_at desc"
+            ).runs
+            run = next((run for run in listed or [] if run.display_name.startswith(package.name)), None)
+    if run is None:
+        raise SolidError(f"--resume last: experiment {experiment_id} has no run of {package.name}")
+    if run.state not in FAILED | {"CANCELED"}:
+        raise SolidError(f"--resume {wanted}: {run.display_name} is {run.state}; only a run that failed is resumed")
+    return run
+
+
+def _outcome(backend: Backend, run_id: str, steps: list[Step]) -> list[str]:
+    """What came out, in the words of the step that registers: version, champion and why, where the files lie."""
+    for step in reversed(steps):
+        if step["task"].startswith("register") and step["node"]:
+            return [line for line in backend.log(run_id, step["node"]) if _TELLING.search(line)]
+    return []
 
 
 def follow(backend: Backend, package: Package, run_id: str, timeout: float, interval: float) -> Iterator[Any]:

@@ -18,10 +18,8 @@ import click
 
 from solid.errors import SolidError
 from solid.storage.local import read_json, whole_file, write_json
-from solid.storage.places import address_of
+from solid.storage.places import MOUNTS, address_of
 
-# Where the launcher of Kubeflow puts an artifact of each kind of store; a path of this machine stays as it is.
-_MOUNTS = {"s3://": "/s3/", "minio://": "/minio/", "gs://": "/gcs/"}
 # What is worth reading beside an artifact in the UI, by the file of the output folder that holds it.
 _FACTS = {
     "manifest.json": ("format", "source", "digest"),
@@ -155,7 +153,7 @@ def _key(metadata: dict[str, Any]) -> Any:
 
 def _path(artifact: dict[str, Any]) -> Path:
     uri = str(artifact["uri"])
-    for scheme, mount in _MOUNTS.items():
+    for mount, scheme in MOUNTS.items():
         if uri.startswith(scheme):
             return Path(mount + uri.removeprefix(scheme))
     return Path(uri)

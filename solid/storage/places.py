@@ -10,6 +10,9 @@ import click
 
 from solid.errors import SolidError
 
+# Where the launcher of Kubeflow puts an artifact of each kind of store.
+MOUNTS = {"/s3/": "s3://", "/minio/": "minio://", "/gcs/": "gs://"}
+GONE = "is gone from the store"
 _ADDRESSES = "solid.addresses"  # in a context: the address that each local path stands for
 
 
@@ -20,7 +23,18 @@ class _Place(click.Path):
         return ("FOLDER" if self.dir_okay else "FILE") + "|s3://..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if _is_address(value) else super().convert(value, param, ctx)
+        if _is_address(value):
+            return value
+        for mount, scheme in MOUNTS.items():
+            if self.exists and str(value).startswith(mount) and not Path(value).exists():
+                address = f"{scheme}{str(value).removeprefix(mount)}"
+                self.fail(
+                    f"{address} {GONE} (by a lifecycle rule, or by hand), but Kubeflow's cache goes on answering with "
+                    "it; run the pipeline once with: solid-pipeline submit --no-cache",
+                    param,
+                    ctx,
+                )
+        return super().convert(value, param, ctx)
 
 
 FOLDER = _Place(file_okay=False, path_type=Path)

@@ -67,6 +67,7 @@ class KfpStub:
             recorded answer; an integer is answered as that HTTP status.
         logs: lines by node.
         messages: why a node's pod waits, by node.
+        ended: how runs of the list ended that did not succeed.
         requests: method and path of every request.
         faults: what was wrong with requests.
     """
@@ -75,6 +76,7 @@ class KfpStub:
     error: str = ""
     logs: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     pipelines: list[dict[str, Any]] = field(default_factory=list)
@@ -129,6 +131,13 @@ class KfpStub:
                 self.faults.append(f"recurring run with cron {cron!r}")
                 return 400, {"error_message": "the job is invalid"}
             return 200, self.keep(self.recurring, "recurring_run", body)
+        if found := re.fullmatch(r"POST /recurringruns/([^/]+):(enable|disable)", route):
+            [run] = [run for run in self.recurring if run["recurring_run_id"] == found[1]]
+            run["mode"] = found[2].upper()
+            return 200, {}
+        if route == "GET /runs":
+            own = [run for run in self.runs if run["experiment_id"] == query.get("experiment_id")]
+            return 200, {"runs": [run | {"state": self.ended.get(run["run_id"], "SUCCEEDED")} for run in own[::-1]]}
         if found := re.fullmatch(r"DELETE /recurringruns/([^/]+)", route):
             self.recurring = [run for run in self.recurring if run["recurring_run_id"] != found[1]]
             return 200, {}
@@ -145,10 +154,11 @@ class KfpStub:
     def matching(self, listed: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]] | None:
         """The entries that the filter of a request takes; like the server, no field for an empty list."""
         for predicate in json.loads(query.get("filter", "{}")).get("predicates", []):
-            if predicate["operation"] != "EQUALS":  # what a real server takes besides is not needed here
+            if predicate["operation"] not in ("EQUALS", "IS_SUBSTRING"):  # a real server takes more; not needed here
                 self.faults.append(f"filter {predicate}")
-            wanted = predicate.get("stringValue", predicate.get("string_value"))
-            listed = [entry for entry in listed if entry[predicate["key"]] == wanted]
+            wanted, part = predicate["stringValue"], predicate["operation"] == "IS_SUBSTRING"
+            texts = [(entry, entry[predicate["key"]]) for entry in listed]
+            listed = [entry for entry, text in texts if (wanted in text if part else wanted == text)]
         return listed or None
 
     def pipeline_name(self, body: Any) -> str | None:

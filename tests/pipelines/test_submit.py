@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,12 @@ from by_hand import ROOT
 from click.testing import CliRunner
 from kfp_stub import TOKEN, WORKFLOW, KfpStub, serve
 
-from pipelines.backend import Package
+from pipelines.package import Package
+from pipelines.parameters import DEFAULTS
 from pipelines.progress import node_id, steps
 from pipelines.schedule import schedule
 from pipelines.submit import reason, submit
+from solid.cli import main
 
 OK = ("SUCCEEDED", {"prepare": "SUCCEEDED", "train": "SUCCEEDED"})
 
@@ -71,10 +74,15 @@ def test_a_run_is_followed_to_its_end(stub: KfpStub, package: Path, tmp_path: Pa
     assert (code, stub.faults) == (0, [])
     [posted] = stub.runs
     assert posted["runtime_config"] == {
-        "parameters": {"text": "hello", "section": {"a": 1}}, "pipeline_root": "s3://b/k",
+        "parameters": {"text": "hello", "section": {"a": 1}, "share": 0.5, "flag": True, "many": []},  # defaults, too
+        "pipeline_root": "s3://b/k",
     }  # fmt: skip
-    assert posted["display_name"].startswith("tiny 20")
-    assert stub.versions[0]["display_name"] == Package.read(package).version
+    assert posted["display_name"].startswith("tiny ")
+    facts = dict(line.split(": ", 1) for line in posted["description"].splitlines())
+    assert set(facts) == {"commit", "image", "data", "asked for by"}
+    assert facts["image"] == "x"
+    version = stub.versions[0]["display_name"]
+    assert re.fullmatch(rf"20\d\d-\d\d-\d\d-[0-9a-f]{{7}}(-dirty)?-{Package.read(package).digest}", version)
     assert stub.experiments[0]["display_name"] == "solid"
     progress = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
     assert progress == [
@@ -293,7 +301,7 @@ def test_a_wrong_token_is_told_without_it(stub: KfpStub, package: Path, monkeypa
     code, said = submitted(package)
     assert code == 1
     assert said.endswith(
-        "401 Unauthenticated while uploading pipeline tiny; check KFP_EXISTING_TOKEN, which may have expired\n"
+        "401 Unauthenticated while looking for experiment solid; check KFP_EXISTING_TOKEN, which may have expired\n"
     )
     assert "wrong-token" not in said
 
@@ -327,7 +335,7 @@ def test_a_server_that_is_not_there(package: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KFP_ENDPOINT", "http://127.0.0.1:9")
     code, said = submitted(package)
     assert code == 1
-    assert "http://127.0.0.1:9: no answer while uploading pipeline tiny" in said
+    assert "http://127.0.0.1:9: no answer while looking for experiment solid" in said
 
 
 @pytest.mark.parametrize(
@@ -373,10 +381,11 @@ def test_a_recurring_run_is_made_once_and_replaced_when_it_changes(
 ) -> None:
     code, said = scheduled(package)
     assert (code, stub.faults) == (0, [])
-    assert f"tiny: made for version {Package.read(package).version}, '0 0 3 * * 1'\n" in said
+    assert "tiny: made, '0 0 3 * * 1'\n" in said
     [first] = stub.recurring
     assert (first["max_concurrency"], first["no_catchup"], first["mode"]) == ("1", True, "ENABLE")
-    assert first["runtime_config"]["parameters"] == {"text": "hello"}
+    assert first["runtime_config"]["parameters"]["text"] == "hello"
+    assert first["description"].startswith("commit: ")
     assert said.endswith(f"{stub.endpoint}/#/recurringrun/details/{first['recurring_run_id']}\n")
 
     assert "tiny: is as it should be" in scheduled(package)[1]
@@ -384,7 +393,7 @@ def test_a_recurring_run_is_made_once_and_replaced_when_it_changes(
 
     newer = tmp_path / "newer.yaml"
     newer.write_text(package.read_text() + "# changed\n")
-    for changed, more in ((newer, []), (newer, ["--cron", "0 30 4 * * *"]), (newer, ["--parameter", "text=other"])):
+    for changed, more in ((newer, []), (newer, ["--cron", "30 4 * * *"]), (newer, ["--parameter", "text=other"])):
         [before] = stub.recurring
         code, said = scheduled(changed, *more)
         [after] = stub.recurring
@@ -402,7 +411,97 @@ def test_recurring_runs_of_other_names_stay(stub: KfpStub, package: Path) -> Non
     assert [run["display_name"] for run in stub.recurring] == ["weekly", "daily"]
 
 
-def test_five_fields_of_cron_are_refused_with_the_sixth(stub: KfpStub, package: Path) -> None:
-    code, said = scheduled(package, "--cron", "0 3 * * 1")
-    assert (code, stub.requests) == (1, [])
-    assert "six fields are needed, the seconds first; perhaps '0 0 3 * * 1'" in said
+def test_five_fields_of_cron_do_as_well_as_six(stub: KfpStub, package: Path) -> None:
+    assert scheduled(package, "--cron", "0 3 * * 1")[0] == 0
+    assert "is as it should be" in scheduled(package, "--cron", "0 0 3 * * 1")[1]
+    [kept] = stub.recurring
+    assert kept["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    for wrong in ("3 * * 1", "0 0 0 3 * * 1"):
+        code, said = scheduled(package, "--cron", wrong)
+        assert code == 1
+        assert "five fields are needed, such as '0 3 * * 1', Mondays at three; or six, the seconds first" in said
+
+
+def test_schedules_are_listed_paused_and_removed(stub: KfpStub, package: Path) -> None:
+    for name in ("weekly", "daily"):
+        scheduled(package, "--name", name)
+    assert run(schedule, "--list")[1] == "weekly  '0 0 3 * * 1'  on\ndaily  '0 0 3 * * 1'  on\n"
+    assert run(schedule, "--pause", "--name", "daily")[1] == "daily: rests\n"
+    assert run(schedule, "--list")[1].endswith("daily  '0 0 3 * * 1'  paused\n")
+    assert run(schedule, "--unpause", "--name", "daily")[1] == "daily: goes on\n"
+    assert "weekly: removed recurring_run-" in run(schedule, "--remove", "--name", "weekly")[1]
+    assert [kept["display_name"] for kept in stub.recurring] == ["daily"]
+    code, said = run(schedule, "--remove", "--name", "weekly")
+    assert (code, stub.faults) == (1, [])
+    assert "there is no such recurring run; --list shows those there are" in said
+    for wrong in ([], ["--pause"], ["--list", package]):
+        assert run(schedule, *wrong)[0] == 2
+
+
+def test_a_failed_run_is_resumed_with_its_parameters(stub: KfpStub, package: Path) -> None:
+    stub.looks = [("FAILED", {"prepare": "SUCCEEDED", "train": "FAILED"})]
+    assert (
+        submitted(package, "--parameter", "share=0.25", "--pipeline-root", "s3://b/k", "--name", "tiny first")[0] == 1
+    )
+    stub.ended = {stub.runs[0]["run_id"]: "FAILED"}
+    stub.looks = [("SUCCEEDED", {"prepare": "CACHED", "train": "SUCCEEDED"})]
+    code, said = run(submit, package, "--resume", "last", "--interval", 0.01)
+    assert (code, stub.faults) == (0, []), said
+    first, second = stub.runs
+    assert second["display_name"] == "tiny first (resumed)"
+    assert second["runtime_config"] == first["runtime_config"]
+    assert second["pipeline_version_reference"] == first["pipeline_version_reference"]
+    assert "from the cache prepare" in said
+    code, said = run(submit, package, "--resume", "last")
+    assert (code, "only a run that failed is resumed" in said) == (1, True)
+    assert run(submit, package, "--resume", "last", "--no-cache")[0] == 2
+
+
+def test_without_the_cache_every_step_runs(stub: KfpStub, package: Path, tmp_path: Path) -> None:
+    assert submitted(package)[0] == submitted(package, "--no-cache")[0] == 0
+    assert len(stub.versions) == 2
+    plain = next(yaml.safe_load_all(package.read_text()))
+    off = next(yaml.safe_load_all(Package.read(package).without_cache(tmp_path).path.read_text()))
+    assert [task["cachingOptions"] for task in plain["root"]["dag"]["tasks"].values()] == [{"enableCache": True}] * 2
+    assert [task["cachingOptions"] for task in off["root"]["dag"]["tasks"].values()] == [{}] * 2
+    for task in (*plain["root"]["dag"]["tasks"].values(), *off["root"]["dag"]["tasks"].values()):
+        del task["cachingOptions"]
+    assert off == plain
+
+
+def test_an_artifact_that_the_store_lost_is_told_with_the_remedy(stub: KfpStub, package: Path) -> None:
+    stub.looks = [("FAILED", {"prepare": "CACHED", "train": "FAILED"})]
+    node = node_id(WORKFLOW, ".root(0).train(0).executor(0)")
+    done = CliRunner().invoke(main, ["evaluate", "--prepared", "/s3/solid/kfp/x", "--model", "a=b", "--out", "c"])
+    gone = done.output.splitlines()[-1]
+    assert "s3://solid/kfp/x is gone from the store (by a lifecycle rule, or by hand), but Kubeflow's cache" in gone
+    stub.logs = {node: done.output}
+    code, said = submitted(package)
+    assert code == 1
+    assert "\n--no-cache runs every step again\nsee " in said
+
+
+def test_runs_of_other_seeds_and_data_have_other_names() -> None:
+    training = Package(Path("x"), "training", {}, {}, "x")
+    names = {
+        training.run_name(
+            {**DEFAULTS, "data": {"source": source, "format": "auto"}, "training": {**DEFAULTS["training"], **more}}
+        )
+        for source in ("s3://b/sample", "s3://b/shop")
+        for more in ({}, {"seed": 1}, {"seed": 2})
+    }
+    assert names == {f"training {data}{seed}" for data in ("sample", "shop") for seed in ("", " seed=1", " seed=2")}
+
+
+def test_the_last_lines_say_what_came_out(stub: KfpStub, tmp_path: Path) -> None:
+    path = tmp_path / "training.yaml"
+    path.write_text(yaml.safe_dump(spec_of({"prepare": "prepare", "register": "register"})))
+    stub.looks = [("SUCCEEDED", {"prepare": "CACHED", "register": "SUCCEEDED"})]
+    told = [
+        "solid version 3 (text_image) is registered as challenger and champion: uauc +0.01 against version 1.",
+        "The champion is version 3: mlflow.pyfunc.load_model('models:/solid@champion')",
+    ]
+    node = node_id(WORKFLOW, ".root(0).register(0).executor(0)")
+    stub.logs = {node: "\n".join(["W1127 a warning", *told, "I1127 launcher"])}
+    said = run(submit, path, "--interval", 0.01)[1]
+    assert said.splitlines()[-3:-1] == told

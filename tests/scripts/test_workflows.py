@@ -64,8 +64,8 @@ def test_the_linter_sees_a_mistake(tmp_path: Path) -> None:
     assert any("neds" in message for message in lint(wrong))
 
 
-def test_there_are_the_two_workflows() -> None:
-    assert NAMES == ["ci", "retrain"]
+def test_there_are_the_three_workflows() -> None:
+    assert NAMES == ["ci", "kubeflow", "retrain"]
 
 
 def test_ci_runs_for_main_and_for_pull_requests() -> None:
@@ -92,6 +92,7 @@ def test_rights_are_few_and_written_down(name: str) -> None:
     given = {job: settings["permissions"] for job, settings in workflow["jobs"].items() if "permissions" in settings}
     expected = {
         "ci": {},
+        "kubeflow": {},
         "retrain": {
             "image": {"contents": "read", "packages": "write"},
             "retrain": {"actions": "read", "contents": "read", "issues": "write", "pull-requests": "write"},
