@@ -19,7 +19,7 @@ import torch
 
 from solid.console import say
 from solid.data.dataset import Dataset
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import View, score_candidates
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
@@ -61,7 +61,7 @@ def trained(data: Dataset, settings: Settings, head: str, ids: str, **made: Any)
             made["start"](model)
     state = TrainingState("")
     fit(model, data, settings.training, state, lambda _: None)
-    test = candidate_metrics(score_candidates(model, data, "test", 1024)).summarise()
+    test = candidate_metrics(score_candidates(model, View.of(model, data, "test"), 1024)).summarise()
     return model, [state.best["valid_uauc"], test["uauc"], test["ndcg_10"]]
 
 

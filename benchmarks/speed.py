@@ -19,7 +19,7 @@ import torch
 
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import View, score_candidates
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.settings.schema import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
@@ -63,7 +63,7 @@ def main() -> None:
         loop = TrainingSettings(epochs=arguments.epochs, patience=arguments.epochs)
         fit(model, dataset, loop, TrainingState(""), lambda state, rates=rates: rates.append(state.rows_per_second))
         started = time.perf_counter()
-        score_candidates(model, dataset, "test", 1024)
+        score_candidates(model, View.of(model, dataset, "test"), 1024)
         users = dataset.n_users / (time.perf_counter() - started)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{backbone:9} {head:9} {np.median(rates):13,.0f} {users:13,.0f} {peak:15,.0f}")

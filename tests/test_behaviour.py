@@ -13,7 +13,7 @@ from solid.data.dataset import Dataset
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.readers import find_reader
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import View, score_candidates
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.heads.solid import SolidHead
@@ -52,7 +52,7 @@ class Trained:
         )  # fmt: skip
         model = Recommender(config, classes)
         fit(model, self.data, TrainingSettings(epochs=EPOCHS, patience=EPOCHS), TrainingState(""), lambda _: None)
-        scores = score_candidates(model, self.data, "test", 1024)
+        scores = score_candidates(model, View.of(model, self.data, "test"), 1024)
         return model, candidate_metrics(scores).summarise()["uauc"]
 
 

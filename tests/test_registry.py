@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +17,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.measure import measure
+from solid.evaluation.scoring import View
 from solid.kinds import HEADS
+from solid.metrics.catalogue import metric
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
+from solid.registry.counted import Counted
 from solid.registry.profile import Profile
-from solid.registry.promotion import Verdict, judge, measure
+from solid.registry.promotion import Verdict, judge, require_better_than_counting, view_of
 from solid.registry.recommend import recommend
 from solid.registry.register import register
 from solid.registry.version import fetch_version, log_version
@@ -82,6 +87,7 @@ def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
     folder.mkdir()
     model.save(folder)
     write_json(folder / "training.json", {"valid_uauc": valid_uauc, "settings": HEADS["solid"].decides(SETTINGS)})
+    (folder / "history.csv").write_text(f"epoch,bce,valid_uauc\n1,0.5,{valid_uauc}\n")
     return folder
 
 
@@ -109,14 +115,28 @@ def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Callable[[Path
         yield uri
 
 
+def evaluated(folder: Path, prepared: Path, counted: dict[str, tuple[float, float]]) -> Path:
+    """An output of evaluate: a trained model, and counted ones with their value on validation and of every user."""
+    folder.mkdir()
+    models = {"SOLID": {"head": "solid", "counted": False, "validation": {"metric": "uauc", "value": 1.0}}}
+    rows = []
+    for name, (valid, value) in counted.items():
+        models[name] = {"head": "counts", "counted": True, "validation": {"metric": "uauc", "value": valid}}
+        users = pd.read_parquet(prepared / "users.parquet")["user_id"]
+        rows.append(pd.DataFrame({"model": name, "user_id": users, "full_ndcg_10": value}))
+    write_json(folder / "models.json", models)
+    empty = pd.DataFrame({"model": [], "user_id": [], "full_ndcg_10": []})
+    pd.concat(rows or [empty]).to_parquet(folder / "per_user.parquet", index=False)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def registrations(
     store: str, prepared: Path, weak: Path, strong: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[str, dict[str, Any]]]:
     """What is said and written for weak, weak again, strong (weak is offered beside it) and weak once more."""
     out, results = tmp_path_factory.mktemp("register") / "out", []
-    evaluation = tmp_path_factory.mktemp("evaluation")
-    (evaluation / "report.html").write_text("<p>fine</p>")
+    evaluation = evaluated(tmp_path_factory.mktemp("runs") / "evaluation", prepared, {})
     for models in ({"weak": weak}, {"weak": weak}, {"weak": weak, "strong": strong}, {"weak": weak}):
         said = register(settings=SETTINGS, prepared=prepared, models=models, evaluation=evaluation, out=out)
         results.append((said, read_json(out / "registration.json")))
@@ -142,7 +162,9 @@ def test_the_first_is_champion_and_later_ones_must_win(registrations: Any) -> No
     assert better["champion"] == {"before": "1", "after": "3"}
     assert better["comparison"]["win_share"] == 1.0
     assert better["comparison"]["n"] == USERS
-    assert better["comparison"]["difference"] == pytest.approx(better["test"]["uauc"] - first["test"]["uauc"])
+    gain = better["test"]["full_ndcg_10"] - first["test"]["full_ndcg_10"]
+    assert better["comparison"]["difference"] == pytest.approx(gain, abs=2e-6)
+    assert better["counting"] is None
     assert worse["champion"] == {"before": "3", "after": "3"}
     assert worse["comparison"]["difference"] == -better["comparison"]["difference"]
 
@@ -154,7 +176,7 @@ def test_the_sentence_says_what_happened_and_why(registrations: Any) -> None:
     )
     assert "it equals the champion, version 1, byte for byte" in said[1]
     assert "against version 1, the champion, on the same 80 test users; ahead in 100.0% of the resamples" in said[2]
-    assert said[3].startswith("tiny version 4 (weak) is registered as challenger: uauc -0.")
+    assert said[3].startswith("tiny version 4 (weak) is registered as challenger: full_ndcg_10 -0.")
     assert said[3].endswith("The champion is version 3: mlflow.pyfunc.load_model('models:/tiny@champion')")
 
 
@@ -167,17 +189,20 @@ def test_the_registry_has_aliases_tags_and_figures(registrations: Any, client: A
         "backbone": "sasrec", "head": "solid", "modality": "id_text", "data_digest": DIGEST,
     }  # fmt: skip
     assert "### tiny: Version 3 is the new champion" in version.description
-    assert f"| uauc | {written['champion_test']['uauc']:.4f} | {written['test']['uauc']:.4f} |" in version.description
+    old, new = (written[name]["full_ndcg_10"] for name in ("champion_test", "test"))
+    assert f"| full_ndcg_10 | {old:.4f} | {new:.4f} |" in version.description
     experiment = client.get_experiment(client.get_run(version.run_id).info.experiment_id)
     assert f"[run and files](#/experiments/{experiment.experiment_id}/runs/{version.run_id})" in version.description
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # opens on its runs
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["test_ndcg_10"] == pytest.approx(written["test"]["ndcg_10"])
-    assert [file.path for file in client.list_artifacts(version.run_id, "evaluation")] == ["evaluation/report.html"]
+    assert [file.path for file in client.list_artifacts(version.run_id, "evaluation")] == [
+        "evaluation/models.json", "evaluation/per_user.parquet",
+    ]  # fmt: skip
     logged = client.get_logged_model(version.source.removeprefix("models:/"))
-    (metric,) = [metric for metric in logged.metrics if metric.key == "test_uauc"]
-    assert (metric.dataset_name, metric.dataset_digest) == ("walk", DIGEST)
+    (figure,) = [figure for figure in logged.metrics if figure.key == "test_uauc"]
+    assert (figure.dataset_name, figure.dataset_digest) == ("walk", DIGEST)
 
 
 def test_the_files_need_no_pickle_and_pin_what_they_need(registrations: Any, client: Any) -> None:
@@ -310,14 +335,14 @@ def test_the_champion_moves_only_on_data_that_passed_its_checks(
     assert third["champion"] == {"before": "2", "after": "2"}
     assert third["comparison"]["win_share"] == 1  # it would have won
     assert third["reason"].startswith(
-        "the data checks did not pass, new items: 90.0% (checks.max_new_items: 30.0%); of the models: uauc +0."
+        "the data checks did not pass, new items: 90.0% (checks.max_new_items: 30.0%); of the models: full_ndcg_10 +0."
     )
     assert "### gate: Version 2 stays champion" in text
     assert "| new items | 90.0% | 30.0% | **failed** |" in text
     said, fourth, text = go(strong, checked(tmp_path / "good", version="2"))
     assert fourth["champion"] == {"before": "2", "after": "4"}
-    old, new = fourth["champion_test"]["ndcg_10"], fourth["test"]["ndcg_10"]
-    assert f"| ndcg_10 | {old:.4f} | {new:.4f} | {new - old:+.4f} |" in text
+    old, new = fourth["champion_test"]["full_ndcg_10"], fourth["test"]["full_ndcg_10"]
+    assert f"| full_ndcg_10 | {old:.4f} | {new:.4f} | {new - old:+.4f} |" in text
     assert "logloss" not in text  # says nothing of a champion that does not know all items
     run = client.get_model_version("gate", "4").run_id
     logged = {file.path for file in client.list_artifacts(run, "registration")}
@@ -543,16 +568,20 @@ def test_histories_keep_the_last_known_items_of_each_sequence() -> None:
 def test_measure_agrees_with_evaluation_on_the_models_own_data(strong: Path, prepared: Path) -> None:
     dataset = Dataset.load(prepared)
     catalogue = Catalogue.load(strong, prepared / "items.parquet")
-    expected = candidate_metrics(score_candidates(catalogue.model, dataset, "test", 32))
-    assert measure(catalogue, dataset, 32).summarise() == pytest.approx(expected.summarise())
+    expected = measure(catalogue.model, View.of(catalogue.model, dataset, "test"), SETTINGS.evaluation)
+    found = measure(catalogue.model, view_of(catalogue, dataset), SETTINGS.evaluation)
+    assert found.summarise() == pytest.approx(expected.summarise())
 
 
 def test_measure_goes_by_original_ids(strong: Path, prepared: Path, tmp_path: Path) -> None:
     """The same items under other numbers, and some that the champion has never seen."""
     dataset = Dataset.load(prepared)
     catalogue = Catalogue.load(strong, prepared / "items.parquet")
-    reference = measure(catalogue, dataset, 32).per_user["auc"]
 
+    def measured(data: Dataset) -> Mapping[str, NDArray[np.float64]]:
+        return measure(catalogue.model, view_of(catalogue, data), SETTINGS.evaluation).per_user
+
+    reference = measured(dataset)
     order = np.random.default_rng(1).permutation(ITEMS)
     number = np.empty(ITEMS + 1, np.int32)
     number[order + 1] = np.arange(1, ITEMS + 1)
@@ -563,14 +592,18 @@ def test_measure_goes_by_original_ids(strong: Path, prepared: Path, tmp_path: Pa
         {split: number[drawn] for split, drawn in dataset.candidates.items()},
         dataset.stats,
     )
-    assert measure(catalogue, moved, 32).per_user["auc"] == pytest.approx(reference)
+    found = measured(moved)
+    for name, values in reference.items():
+        assert found[name] == pytest.approx(values), name
 
     test_item = dataset.items["item_id"][dataset.sequences.items[EVENTS - 1] - 1]
     renamed = dataset.items.assign(item_id=dataset.items["item_id"].replace(test_item, "new"))
     strange = Dataset(dataset.users, renamed, dataset.sequences, dataset.candidates, dataset.stats)
-    values = measure(catalogue, strange, 32).per_user["auc"]
+    values = measured(strange)
     positives = dataset.sequences.items[dataset.sequences.targets("test")]
-    assert (values[positives == dataset.sequences.items[EVENTS - 1]] == 0).all()
+    last = positives == dataset.sequences.items[EVENTS - 1]
+    for name in ("auc", "full_auc", "unmasked_auc", "full_hr_10"):
+        assert (values[name][last] == 0).all(), name
 
 
 def test_confidence_and_metric_decide() -> None:
@@ -579,7 +612,7 @@ def test_confidence_and_metric_decide() -> None:
     challenger = candidate_metrics(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]))
 
     def decide(**registry: Any) -> Verdict:
-        values = {"evaluation": {"bootstrap": 20_000}, "registry": registry}
+        values = {"evaluation": {"bootstrap": 20_000}, "registry": {"metric": "uauc", **registry}}
         return judge(challenger, champion, "7", Settings.model_validate(values))
 
     assert decide(confidence=0.8).promote
@@ -588,6 +621,72 @@ def test_confidence_and_metric_decide() -> None:
     assert verdict.comparison is not None
     assert verdict.comparison.win_share == pytest.approx(1 - 8 / 27 / 2, abs=0.01)
     assert decide(metric="hr_5").reason.startswith("hr_5 +0.0000 ")
+
+
+@pytest.mark.parametrize(("value", "beaten"), [(0.0, False), (1.0, True)])
+def test_a_model_that_counting_beats_is_no_champion_unless_a_setting_allows_it(
+    value: float, beaten: bool, prepared: Path, weak: Path, tmp_path: Path, client: Any
+) -> None:
+    # Of the counted models the one that validation picked is the mark, whatever the others reach on the test users.
+    counted = {"popular": (0.1, 1 - value), "pairs": (0.2, value)}
+    evaluation, out = evaluated(tmp_path / "evaluation", prepared, counted), tmp_path / "out"
+    name = "beaten" if beaten else "unbeaten"
+    said = register(settings_named(name), prepared, {"it": weak}, evaluation, out)
+    written = read_json(out / "registration.json")
+    assert written["champion"]["after"] == (None if beaten else "1")
+    assert written["counting"]["model"] == "pairs"
+    assert written["counting"]["win_share"] == (0 if beaten else 1)
+    assert written["counting"]["difference"] == pytest.approx(written["test"]["full_ndcg_10"] - value, abs=2e-6)
+    if not beaten:
+        assert "counting" not in said
+        return
+    assert "registered as challenger: counting beats it: full_ndcg_10 -0." in said
+    assert " against pairs, behind in 100.0% of the resamples; such a model is no champion unless" in said
+    assert said.endswith("There is no champion.")
+    allowed = settings_named(name, registry={"name": name, "allow_below_counting": True})
+    said = register(allowed, prepared, {"it": weak}, evaluation, out)
+    assert read_json(out / "registration.json")["champion"]["after"] == "2"
+    assert "there was no champion; counting beats it: full_ndcg_10 -0." in said
+
+
+def test_a_little_behind_counting_may_be_luck() -> None:
+    """Behind counting for one user of three: the resamples without that user, 8 of 27, are ties."""
+    measured = candidate_metrics(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    counted = Counted("pairs", np.array([1.0, 1.0, 1.0]))
+
+    def decide(confidence: float) -> Verdict:
+        values = {"evaluation": {"bootstrap": 20_000}, "registry": {"metric": "uauc", "confidence": confidence}}
+        settings = Settings.model_validate(values)
+        return require_better_than_counting(Verdict(True, "fine"), measured, counted, settings)
+
+    assert decide(0.9).promote  # behind in 85 % of the resamples
+    assert not decide(0.8).promote
+
+
+def test_what_counting_reaches_is_of_the_same_users_or_refused(prepared: Path, tmp_path: Path) -> None:
+    dataset = Dataset.load(prepared)
+    evaluation = evaluated(tmp_path / "evaluation", prepared, {"pairs": (0.2, 0.5)})
+    found = Counted.best_of(evaluation, dataset, metric("full_ndcg_10"))
+    assert found is not None and found.values.tolist() == [0.5] * USERS
+    with pytest.raises(DataError, match=r"per_user\.parquet: no full_hr_10 of pairs .*run solid evaluate again"):
+        Counted.best_of(evaluation, dataset, metric("full_hr_10"))
+    fewer = Dataset(dataset.users.iloc[1:], dataset.items, dataset.sequences, dataset.candidates, dataset.stats)
+    with pytest.raises(DataError, match="of other users than the prepared data"):
+        Counted.best_of(evaluation, fewer, metric("full_ndcg_10"))
+    assert Counted.best_of(evaluated(tmp_path / "none", prepared, {}), dataset, metric("uauc")) is None
+
+
+def test_models_that_were_picked_by_different_metrics_are_not_ranked(
+    prepared: Path, weak: Path, strong: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(strong, other)
+    kept = read_json(other / "training.json") | {"valid_full_ndcg_10": 0.9}
+    del kept["valid_uauc"]
+    write_json(other / "training.json", kept)
+    (other / "history.csv").write_text("epoch,bce,valid_full_ndcg_10\n1,0.5,0.9\n")
+    with pytest.raises(DataError, match=r"different metrics.*weak: uauc, other: full_ndcg_10.*train them alike"):
+        register(SETTINGS, prepared, {"weak": weak, "other": other}, None, tmp_path / "out")
 
 
 def test_a_table_of_other_items_is_refused(strong: Path, prepared: Path) -> None:

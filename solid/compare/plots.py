@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from solid.compare.results import Gain, Line
-from solid.compare.table import is_significant
+from solid.compare.results import Gain, Line, main_figure
+from solid.compare.table import SHOWN_GAINS, is_significant
 from solid.evaluation.plots import Figure, as_dict, blank, escape, rounded
-from solid.metrics.catalogue import COMPARED, MAIN, metric, titles
+from solid.metrics.catalogue import metric, titles
 
 Styles = Mapping[str, Mapping[str, str]]
 
@@ -28,17 +28,18 @@ def gains(lines: Sequence[Line], styles: Styles, baseline: str) -> dict[str, Fig
 
     A filled dot is a difference that is significant in the whole table. All figures share their scale.
     """
-    compared = [line for line in lines if MAIN in line.gains]
+    main = main_figure(lines)
+    compared = [line for line in lines if main in line.gains]
     if not compared:
         return {}
-    ends = [end for line in compared for d in [line.gains[MAIN].difference] for end in (d.low, d.high, 0.0)]
+    ends = [end for line in compared for d in [line.gains[main].difference] for end in (d.low, d.high, 0.0)]
     margin = 0.05 * (max(ends) - min(ends))
     figures = {}
     for place, group in groupby(compared, place_of):
         rows = list(group)
-        figure = blank(place, x=f"{metric(MAIN).title} against {escape(baseline)}", height=90 + 26 * len(rows))
+        figure = blank(place, x=f"{metric(main).title} against {escape(baseline)}", height=90 + 26 * len(rows))
         for line in rows:
-            gain = line.gains[MAIN]
+            gain = line.gains[main]
             d, colour = gain.difference, styles[line.row.name]["color"]
             symbol = "circle" if is_significant(gain) else "circle-open"
             figure.add_scatter(
@@ -56,12 +57,12 @@ def gains(lines: Sequence[Line], styles: Styles, baseline: str) -> dict[str, Fig
 
 
 def modality_maps(lines: Sequence[Line]) -> dict[str, Figure]:
-    """For each data set and model that reads classes of several modalities: gain in UAUC, modality by backbone."""
-    figures = {}
-    shown = [line for line in lines if line.row.modality and not line.row.varied and MAIN in line.gains]
+    """For each data set and model that reads classes of several modalities: gains, modality by backbone."""
+    figures, main = {}, main_figure(lines)
+    shown = [line for line in lines if line.row.modality and not line.row.varied and main in line.gains]
     for data, model in dict.fromkeys((line.data, line.row.model) for line in shown):
         cells = {
-            (line.row.modality, line.backbone): line.gains[MAIN]
+            (line.row.modality, line.backbone): line.gains[main]
             for line in shown
             if (line.data, line.row.model) == (data, model)
         }
@@ -106,7 +107,7 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
         ]
         several = sum(other[:2] == (data, model) for other in groups) > 1
         title = f"{data}, {model}" + (f", {modality}" if several else "")
-        for name, metric_title in titles(COMPARED[:2]).items():
+        for name, metric_title in titles(n for n in SHOWN_GAINS if n in rows[0].metrics).items():
             figure = blank(f"{escape(title)}: {metric_title}", x=str(setting), height=320)
             for backbone in dict.fromkeys(line.backbone for line in rows):
                 points = sorted(
@@ -140,13 +141,13 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
     return figures
 
 
-def trainings(lines: Sequence[Line], styles: Styles, columns: Sequence[str], title: str) -> dict[str, Figure]:
+def trainings(lines: Sequence[Line], styles: Styles, columns: tuple[str, ...], title: str) -> dict[str, Figure]:
     """For each data set and backbone, a thin line a seed of every row over the epochs.
 
     Args:
         lines: of the table.
         styles: by row.
-        columns: of the history; the first that a training has is shown.
+        columns: how their names in the history begin; the first of a training is shown.
         title: of the axis.
     """
     figures = {}
@@ -154,7 +155,7 @@ def trainings(lines: Sequence[Line], styles: Styles, columns: Sequence[str], tit
         figure = blank(place, x="epoch", y=title, height=320)
         for line in group:
             for seed, score in line.scores.items():
-                column = next((name for name in columns if name in score.history), None)
+                column = next((name for name in map(str, score.history) if name.startswith(columns)), None)
                 if column is None:
                     continue
                 figure.add_scatter(

@@ -10,10 +10,11 @@ from plotly.offline import get_plotlyjs
 from solid.compare import plots
 from solid.compare import table as tables
 from solid.compare.grid import Table
-from solid.compare.results import Line
+from solid.compare.results import Line, main_figure
 from solid.evaluation.page import page
 from solid.evaluation.plots import Figure, line_styles
 from solid.kinds import BACKBONES
+from solid.metrics.catalogue import metric
 
 _BASELINE = {"color": "#8a8f98", "dash": "solid"}
 
@@ -28,21 +29,23 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
     """
     others = [row.name for row in table.rows if row is not table.baseline]
     styles = {table.baseline.name: _BASELINE} | line_styles(others) | line_styles(tuple(BACKBONES))
-    measured = {metric for line in lines for metric in line.metrics}
+    measured = {name for line in lines for name in line.metrics}
     sections = {
         "gains": plots.gains(lines, styles, table.baseline.name),
         "maps": plots.modality_maps(lines),
         "curves": plots.curves(lines, styles),
-        "learning": plots.trainings(lines, styles, ["valid_uauc", "test_uauc"], "UAUC that picks the epoch"),
-        "codes": plots.trainings(lines, styles, ["codes_used"], "perplexity of the codes used"),
+        "learning": plots.trainings(lines, styles, ("valid_", "test_"), "metric that picks the epoch"),
+        "codes": plots.trainings(lines, styles, ("codes_used",), "perplexity of the codes used"),
     }
     html: str = page("compare/report.html.jinja").render(
         table=table,
         note=tables.note(table, lines),
+        main=metric(main_figure(lines)),
         places={place: list(group) for place, group in groupby(lines, plots.place_of)},
         lines=lines,
-        metrics={metric: title for metric, title in tables.TITLES.items() if metric in measured},
-        compared={metric: tables.TITLES[metric] for metric in tables.SHOWN_GAINS if metric in measured},
+        metrics={name: title for name, title in tables.TITLES.items() if name in measured},
+        about={name: metric(name).about for name in tables.TITLES},
+        compared={name: tables.TITLES[name] for name in tables.SHOWN_GAINS if name in measured},
         with_codes=[line for line in lines if "perplexity" in line.metrics],
         tables=tables,
         styles=styles,

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from solid.compare.grid import Row, Table
 from solid.compare.jobs import Cell, Job
+from solid.compare.score import Score
 from solid.compare.statistics import Difference, holm, paired_difference
 from solid.errors import DataError
-from solid.evaluation.score import Score
-from solid.metrics.catalogue import COMPARED, metric
+from solid.metrics.catalogue import COMPARED, MAIN, main_of, metric
 from solid.settings.schema import Backbone
 
 
@@ -92,6 +92,12 @@ def lines_of(table: Table, cells: Mapping[Cell, Job], work: Path) -> list[Line]:
                     line = replace(line, gains=_gains(scores, baseline))
                 lines.append(line)
     return _corrected(lines)
+
+
+def main_figure(lines: Sequence[Line]) -> str:
+    """The metric that figures show: the main one, or what stands in for it where all items were not ranked."""
+    compared = {name for line in lines for name in line.gains}
+    return main_of(compared) if compared else MAIN
 
 
 def _gains(scores: Mapping[int, Score], baseline: Mapping[int, Score]) -> dict[str, Gain]:

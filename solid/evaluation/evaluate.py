@@ -1,4 +1,4 @@
-"""The evaluate step: every model on the same test users, compared with the first of them."""
+"""The evaluate step: every model on the same test users, compared with the first of them, the best one on top."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from solid.console import progress
 from solid.data.dataset import Dataset
-from solid.errors import DataError
 from solid.evaluation import table
 from solid.evaluation.comparison import Comparison, paired_bootstrap
+from solid.evaluation.groups import group_means, groupings
 from solid.evaluation.inspection import SemanticSpace, semantic_spaces
 from solid.evaluation.measure import measure
+from solid.evaluation.reliability import reliability
 from solid.evaluation.report import render
 from solid.evaluation.result import Result
-from solid.metrics.catalogue import COMPARED, metric
+from solid.evaluation.scoring import View, score_candidates
+from solid.evaluation.trained import Trained
+from solid.metrics.catalogue import COMPARED, main_of, metric
 from solid.metrics.measured import UserMetrics
-from solid.models.storage import load_model_of, validation_uauc
+from solid.models.protocols import Model
+from solid.models.storage import load_model_of
 from solid.settings.schema import EvaluationSettings
 from solid.storage.local import whole_folder, write_json
 
@@ -35,8 +41,10 @@ def evaluate(
 ) -> str:
     """Score the test candidates, and all items if wanted, with every model and write what came of it to ``out``.
 
-    Writes metrics.json (one number a metric and model), per_user.parquet (one row a model and user), comparison.json
-    (paired bootstrap against the baseline), table.md, learning_curves/<model>.csv, class_sizes.csv and report.html.
+    Writes metrics.json (one number a metric and model, the best model first), models.json (what each model is),
+    per_user.parquet (one row a model and user), groups.csv (means by popularity of the target and by length of the
+    history), comparison.json (paired bootstrap against the baseline), table.md, learning_curves/<model>.csv,
+    reliability.csv, class_sizes.csv and report.html.
 
     Args:
         prepared: output of prepare.
@@ -44,7 +52,7 @@ def evaluate(
         features: output of features, for the map of the semantic space; a map that needs it is left out without it.
         embeddings: output of embed, likewise.
         out: folder to write.
-        settings: whether all items are ranked, users at once, and resamples and seed of the bootstrap.
+        settings: whether all items are ranked, cut-offs, users at once, and resamples and seed of the bootstrap.
 
     Returns:
         The table of results in Markdown.
@@ -54,44 +62,54 @@ def evaluate(
     """
     dataset = Dataset.load(prepared)
     loaded = {name: load_model_of(dataset, folder) for name, folder in models.items()}
-    for folder in models.values():
-        validation_uauc(folder)  # refuses what was picked on the test users
-    curves = {name: _learning_curve(folder / "history.csv") for name, folder in models.items()}
+    trained = {name: Trained.read_fair(folder) for name, folder in models.items()}
     spaces = semantic_spaces(loaded)
 
     results: list[Result] = []
     for name, model in progress(loaded.items(), "evaluate", unit="model"):
-        metrics = measure(model, dataset, settings)
-        gains = _gains(metrics, results[0].metrics, settings) if results else {}
-        results.append(Result(name, model, curves[name], metrics, gains))
+        results.append(_result(name, model, trained[name], dataset, results[0].metrics if results else None, settings))
+    baseline = results[0].name
+    main = main_of(results[0].summary)
+    results.sort(key=lambda result: -result.summary[main])  # stable: of equals the first given stays first
 
-    text = table.markdown(results)
-    report = render(dataset, results, spaces, features, embeddings, settings)
+    groups = groupings(dataset)
+    means = group_means(groups, {result.name: result.metrics for result in results})
+    text = table.markdown(results, groups)
+    report = render(dataset, results, spaces, groups, means, features, embeddings, settings)
     with whole_folder(out, holds="metrics.json") as folder:
         write_json(folder / "metrics.json", {result.name: result.summary for result in results})
-        gains_of = {result.name: _as_json(result.gains) for result in results[1:]}
-        write_json(folder / "comparison.json", {"baseline": results[0].name, "models": gains_of})
-        _per_user(dataset, results).to_parquet(folder / "per_user.parquet", index=False)
+        write_json(folder / "models.json", {result.name: _about(result) for result in results})
+        gains_of = {result.name: _as_json(result.gains) for result in results if result.name != baseline}
+        write_json(folder / "comparison.json", {"baseline": baseline, "models": gains_of})
+        _write_per_user(folder / "per_user.parquet", dataset, results)
+        _write_csv(folder / "groups.csv", means)
         for result in results:
             name = re.sub(r"[^\w-]+", "_", result.name)
-            _write_csv(folder / "learning_curves" / f"{name}.csv", result.curve)
+            _write_csv(folder / "learning_curves" / f"{name}.csv", result.trained.curve)
+        _write_csv(folder / "reliability.csv", _reliabilities(results))
         _write_csv(folder / "class_sizes.csv", _class_sizes(spaces))
         (folder / "table.md").write_text(text, encoding="utf-8")
         (folder / "report.html").write_text(report, encoding="utf-8")
     return text
 
 
-def _learning_curve(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; is {path.parent} the output of train?")
-    history = pd.read_csv(path)
-    if missing := {"epoch", "bce", "valid_uauc"} - set(history.columns):
-        raise DataError(f"{path}: no column {', '.join(sorted(missing))}; train this model again")
-    return history.rename(columns={"bce": "loss"})[["epoch", "loss", "valid_uauc"]].astype({"epoch": int})
+def _result(
+    name: str,
+    model: Model,
+    trained: Trained,
+    dataset: Dataset,
+    baseline: UserMetrics | None,
+    settings: EvaluationSettings,
+) -> Result:
+    view = View.of(model, dataset, "test")
+    scores = score_candidates(model, view, settings.batch_size)
+    metrics = measure(model, view, settings, scores)
+    reliable = reliability(scores, trained.negatives) if trained.negatives else None
+    return Result(name, model, trained, metrics, reliable, _gains(metrics, baseline, settings) if baseline else {})
 
 
 def _gains(metrics: UserMetrics, baseline: UserMetrics, settings: EvaluationSettings) -> dict[str, Comparison]:
-    columns = {name: metric(name).column for name in COMPARED}
+    columns = {name: str(metric(name).column) for name in COMPARED}
     return {
         name: paired_bootstrap(metrics.per_user[column], baseline.per_user[column], settings.bootstrap, settings.seed)
         for name, column in columns.items()
@@ -99,15 +117,36 @@ def _gains(metrics: UserMetrics, baseline: UserMetrics, settings: EvaluationSett
     }
 
 
+def _about(result: Result) -> dict[str, object]:
+    trained = result.trained
+    return {
+        "head": result.model.config.head,
+        "counted": not trained.loss,
+        "validation": {"metric": trained.metric.name, "value": trained.best},
+    }
+
+
 def _as_json(gains: dict[str, Comparison]) -> dict[str, dict[str, float]]:
     return {metric: asdict(gain) for metric, gain in gains.items()}
 
 
-def _per_user(dataset: Dataset, results: list[Result]) -> pd.DataFrame:
+def _write_per_user(path: Path, dataset: Dataset, results: list[Result]) -> None:
+    """One model after the other: all of them at once would not fit where users are many."""
     users = dataset.users["user_id"].to_numpy()
-    return pd.concat(
-        [pd.DataFrame({"model": r.name, "user_id": users, **r.metrics.per_user}) for r in results], ignore_index=True
-    )
+    frames = (pd.DataFrame({"model": r.name, "user_id": users, **r.metrics.per_user}) for r in results)
+    tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
+    first = next(tables)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for following in tables:
+            writer.write_table(following)
+
+
+def _reliabilities(results: list[Result]) -> pd.DataFrame:
+    """One row a model whose scores are probabilities, and tenth of its predictions."""
+    empty = pd.DataFrame({"model": [], "predicted": [], "observed": [], "candidates": []})
+    found = [result.reliability.assign(model=result.name) for result in results if result.reliability is not None]
+    return pd.concat(found)[list(empty)] if found else empty
 
 
 def _class_sizes(spaces: list[SemanticSpace]) -> pd.DataFrame:

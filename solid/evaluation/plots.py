@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from solid.evaluation.groups import Grouping
 from solid.evaluation.inspection import CodebookUse, SemanticSpace
 from solid.evaluation.result import Result
-from solid.metrics.catalogue import MAIN, metric
+from solid.metrics.catalogue import main_of, metric
 
 _BASELINE = "#8a8f98"
 _COLOURS = ["#4269d0", "#e0900c", "#d6455d", "#2aa198", "#3c9d4e", "#a463f2", "#e377b4", "#9c6b4e", "#5fa8e0"]
@@ -26,12 +28,12 @@ Figure = dict[str, Any]
 
 
 def learning_curves(results: Sequence[Result], column: str, title: str) -> Figure:
-    """One line a model over the epochs of its training; a dot marks the epoch whose weights were kept."""
+    """One line a model that has epochs; a dot marks the one whose weights were kept."""
     figure = blank(title, x="epoch", height=320)
     style = styles(results)
-    for result in results:
-        curve = result.curve
-        kept = curve["valid_uauc"].idxmax()
+    for result in learners(results):
+        curve = result.trained.curve
+        kept = curve["valid"].idxmax()
         figure.add_scatter(
             x=curve["epoch"].tolist(),
             y=rounded(curve[column]),
@@ -44,12 +46,18 @@ def learning_curves(results: Sequence[Result], column: str, title: str) -> Figur
     return as_dict(figure.update_layout(hovermode="x"))
 
 
-def gains(results: Sequence[Result]) -> Figure:
+def learners(results: Sequence[Result]) -> list[Result]:
+    """The models that were trained in epochs."""
+    return [result for result in results if result.trained.loss]
+
+
+def gains(results: Sequence[Result], title: str) -> Figure:
     """The difference of each model to the baseline in the main figure, with its 95 % interval."""
-    figure = blank("", x=f"{metric(MAIN).title} against baseline", height=70 + 34 * len(results[1:]))
+    compared = [result for result in results if result.gains]
+    figure = blank("", x=title, height=70 + 34 * len(compared))
     style = styles(results)
-    for result in results[1:]:
-        gain = result.gains[MAIN]
+    for result in compared:
+        gain = result.gains[main_of(result.gains)]
         figure.add_scatter(
             x=rounded([gain.difference]),
             y=[escape(result.name)],
@@ -67,6 +75,48 @@ def gains(results: Sequence[Result]) -> Figure:
     figure.update_layout(margin={"t": 6})
     figure.update_xaxes(zeroline=True, tickformat="+.3~f")
     figure.update_yaxes(autorange="reversed", showgrid=False)
+    return as_dict(figure)
+
+
+def by_group(means: pd.DataFrame, grouping: Grouping, name: str, results: Sequence[Result]) -> Figure:
+    """A metric of every model in each group of users."""
+    figure = blank(f"by {grouping.name}", y=metric(name).title, height=340)
+    style, sizes = styles(results), grouping.sizes
+    for result in results:
+        own = means[(means["model"] == result.name) & (means["by"] == grouping.name)]
+        figure.add_scatter(
+            x=[f"{group}<br><i>{sizes[group]:,} users</i>" for group in own["group"]],
+            y=rounded(own[name]),
+            name=escape(result.name),
+            mode="lines+markers",
+            line=style[result.name],
+            marker={"size": 7},
+            hovertemplate="%{y:.4f}",
+        )
+    figure.update_layout(hovermode="x")
+    figure.update_yaxes(rangemode="tozero")
+    return as_dict(figure)
+
+
+def reliabilities(results: Sequence[Result]) -> Figure:
+    """Observed over predicted shares of positives; on the diagonal, what a model says is what happens."""
+    figure = blank("", x="predicted", y="observed", height=360)
+    style = styles(results)
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": _BASELINE, "dash": "dot", "width": 1}, hoverinfo="skip"
+    )
+    for result in results:
+        if (table := result.reliability) is not None:
+            figure.add_scatter(
+                x=rounded(table["predicted"]),
+                y=rounded(table["observed"]),
+                customdata=table["candidates"].tolist(),
+                name=escape(result.name),
+                mode="lines+markers",
+                line=style[result.name],
+                marker={"size": 7},
+                hovertemplate="predicted %{x:.3f}, observed %{y:.3f}, %{customdata:,} candidates",
+            )
     return as_dict(figure)
 
 
@@ -134,9 +184,9 @@ def escape(text: str) -> str:
 
 
 def styles(results: Sequence[Result]) -> dict[str, dict[str, str]]:
-    """Colour and dash of every model, by name and the same in all figures; the first is the baseline's."""
-    first, *others = [result.name for result in results]
-    return {first: {"color": _BASELINE, "dash": "solid"}} | line_styles(others)
+    """Colour and dash of every model, by name and the same in all figures; the baseline is grey."""
+    baseline = {result.name: {"color": _BASELINE, "dash": "solid"} for result in results if not result.gains}
+    return baseline | line_styles(result.name for result in results if result.gains)
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -7,22 +7,30 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from solid.evaluation.comparison import Comparison
+from solid.evaluation.trained import Trained
 from solid.metrics.measured import UserMetrics
 from solid.models.protocols import Model
 
 
 @dataclass(frozen=True)
 class Result:
-    """One evaluated model."""
+    """One evaluated model.
+
+    Attributes:
+        name: in table and report.
+        model: ready to score.
+        trained: how.
+        metrics: on the test users; row u is user u.
+        reliability: predicted and observed shares of positives, where its scores are probabilities.
+        gains: against the baseline, by metric; empty for the baseline itself.
+    """
 
     name: str
     model: Model
-    curve: pd.DataFrame
-    """One row an epoch of training: epoch, loss (binary cross-entropy), valid_uauc."""
+    trained: Trained
     metrics: UserMetrics
-    """On the test candidates; row u is user u."""
+    reliability: pd.DataFrame | None = None
     gains: dict[str, Comparison] = field(default_factory=dict)
-    """Against the baseline, by metric; empty for the baseline itself."""
 
     @property
     def summary(self) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solid.metrics.base import CANDIDATES, PerUser, Pooled
+from solid.metrics.base import PerUser, Pooled
 from solid.metrics.ties import Float, TieGroups, ratio
 
 
@@ -26,7 +26,6 @@ AUC = Pooled(
     "auc",
     "AUC",
     "chance that any user's held-out item scores above any other candidate of anybody",
-    rankings=(CANDIDATES,),
     of=pooled_auc,
 )
 UAUC = PerUser(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from solid.metrics.exposure import Exposure
 from solid.metrics.ties import Float, TieGroups
 
 
@@ -15,7 +16,7 @@ class Ranking:
     Attributes:
         prefix: of the names of its metrics.
         title: before the titles of its metrics.
-        about: one line for people.
+        about: one line for people; ``{k}`` is the cut-off.
     """
 
     prefix: str
@@ -24,7 +25,9 @@ class Ranking:
 
 
 CANDIDATES = Ranking("", "", "among the stored candidates")
-FULL = Ranking("full_", "full ", "among all items that the user never touched")
+FULL = Ranking("full_", "full ", "among all items that the user has not touched before")
+UNMASKED = Ranking("unmasked_", "unmasked ", "among all items, those that the user touched before included")
+LISTS = Ranking("", "", "among the first {k} of all items that a user has not touched before")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Family:
         title: in tables and plots.
         about: one line for people; ``{k}`` is the cut-off.
         cut: whether it looks at the first K alone.
-        higher_is_better: or lower.
+        higher_is_better: or lower; None where neither is.
         rankings: where it is defined.
     """
 
@@ -44,8 +47,8 @@ class Family:
     title: str
     about: str
     cut: bool = False
-    higher_is_better: bool = True
-    rankings: tuple[Ranking, ...] = (CANDIDATES, FULL)
+    higher_is_better: bool | None = True
+    rankings: tuple[Ranking, ...] = (CANDIDATES, FULL, UNMASKED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,20 @@ class Pooled(Family):
     """
 
     of: Callable[[TieGroups], float]
+    rankings: tuple[Ranking, ...] = (CANDIDATES,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfLists(Family):
+    """A metric of what is recommended, right or wrong.
+
+    Attributes:
+        of: the number, of what the first K show.
+    """
+
+    of: Callable[[Exposure], float]
+    cut: bool = True
+    rankings: tuple[Ranking, ...] = (LISTS,)
 
 
 @dataclass(frozen=True)
@@ -105,11 +122,11 @@ class Metric:
     @property
     def about(self) -> str:
         """For people."""
-        return f"{self.family.about.format(k=self.cutoff)}, {self.ranking.about}"
+        return f"{self.family.about}, {self.ranking.about}".format(k=self.cutoff)
 
     @property
-    def higher_is_better(self) -> bool:
-        """Or lower."""
+    def higher_is_better(self) -> bool | None:
+        """Or lower; None where neither is."""
         return self.family.higher_is_better
 
     def _named(self, name: str) -> str:

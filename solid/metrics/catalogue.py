@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pkgutil import resolve_name
 
-from solid.metrics.base import CANDIDATES, FULL, Family, Metric, Ranking
+from solid.metrics.base import CANDIDATES, FULL, LISTS, UNMASKED, Family, Metric, Ranking
 
 FAMILIES: tuple[Family, ...] = tuple(
     resolve_name(f"solid.metrics.{place}")
@@ -16,14 +16,23 @@ FAMILIES: tuple[Family, ...] = tuple(
         "logloss:LOGLOSS",
         "ndcg:NDCG",
         "hr:HR",
+        "mrr:MRR",
+        "recall:RECALL",
+        "coverage:COVERAGE",
+        "novelty:NOVELTY",
+        "gini:GINI",
+        "popularity:POPULARITY",
     )
 )
-RANKINGS = (CANDIDATES, FULL)
+RANKINGS = (CANDIDATES, FULL, UNMASKED, LISTS)
 CUTOFFS = (5, 10, 20)
-MAIN = "uauc"
-"""The main figure."""
-COMPARED = (MAIN, "ndcg_10", "full_ndcg_10")
-"""What models are compared on, user by user."""
+MAIN = "full_ndcg_10"
+"""The main figure: what orders a table, and what picks epochs and champions unless settings say otherwise."""
+COMPARED = (MAIN, "unmasked_ndcg_10", "uauc", "ndcg_10")
+"""What models are compared on, user by user; in its place if it was not measured stands the first that was."""
+
+HEADLINE = ("full_ndcg_10", "full_hr_10", "unmasked_ndcg_10", "unmasked_hr_10", "ndcg_10", "uauc", "coverage_10")
+"""What a table for people shows of them all."""
 
 
 def metrics_of(ranking: Ranking, cutoffs: Iterable[int] = CUTOFFS) -> list[Metric]:
@@ -47,6 +56,28 @@ def metric(name: str) -> Metric:
                 return Metric(family, ranking, int(cutoff) if cutoff else None)
     known = [f"{r.prefix}{f.name}" + ("_K" if f.cut else "") for r in RANKINGS for f in FAMILIES if r in f.rankings]
     raise ValueError(f"{name!r} is no metric; there are {', '.join(known)}, with a number of first items for K")
+
+
+def per_user(name: str) -> Metric:
+    """The metric of a name, if every user has a value of it: what can pick an epoch, or compare two models.
+
+    Raises:
+        ValueError: there is none, or it is of all users together.
+    """
+    found = metric(name)
+    if found.column is None:
+        raise ValueError(f"{name!r} has no value for each user; choose one that has, such as {MAIN}")
+    return found
+
+
+def with_compared(cutoffs: Iterable[int]) -> list[int]:
+    """Cut-offs to measure, ascending: those given, and those that models are compared on."""
+    return sorted({*cutoffs, *(found.cutoff for name in COMPARED if (found := metric(name)).cutoff)})
+
+
+def main_of(measured: Container[str]) -> str:
+    """The main figure, or what stands in for it where all items were not ranked."""
+    return next(name for name in COMPARED if name in measured)
 
 
 def titles(names: Iterable[str]) -> dict[str, str]:

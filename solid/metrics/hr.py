@@ -16,12 +16,13 @@ def hr(groups: TieGroups, k: int) -> Float:
     """
     size = groups.size
     drawn = np.clip(k - groups.above, 0, size)
-    miss = np.ones(size.size)
     some = np.flatnonzero((groups.positives > 0) & (drawn > 0))
-    draw = np.arange(k)
-    left, of = groups.negatives[some, None] - draw, size[some, None] - draw
-    chances = np.maximum(left, 0) / np.maximum(of, 1)
-    miss[some] = np.where(draw < drawn[some, None], chances, 1.0).prod(axis=1)
+    left, of, draws = groups.negatives[some], size[some], drawn[some]
+    missed = np.ones(len(some))
+    for draw in range(draws.max(initial=0)):
+        missed *= np.where(draw < draws, np.maximum(left - draw, 0) / np.maximum(of - draw, 1), 1.0)
+    miss = np.ones(size.size)
+    miss[some] = missed
     hit = 1 - np.multiply.reduceat(miss, groups.first)
     return np.where(groups.by_user(groups.positives) > 0, hit, np.nan)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solid.metrics.base import CANDIDATES, Pooled
+from solid.metrics.base import Pooled
 from solid.metrics.ties import TieGroups
 
 
@@ -19,6 +19,5 @@ LOGLOSS = Pooled(
     "log loss",
     "binary log loss of all candidates, in nats; of use where scores are probabilities",
     higher_is_better=False,
-    rankings=(CANDIDATES,),
     of=logloss,
 )

@@ -1,8 +1,8 @@
-"""The metrics of one model: per user where a user has a value, over all rows where not."""
+"""The metrics of one model: per user where a user has a value, one number where not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.errors import DataError
-from solid.metrics.base import CANDIDATES, FULL, Metric, PerUser, Pooled
-from solid.metrics.catalogue import metrics_of
+from solid.metrics.base import CANDIDATES, LISTS, Metric, OfLists, PerUser, Pooled, Ranking
+from solid.metrics.catalogue import CUTOFFS, metrics_of
+from solid.metrics.exposure import Exposure
 from solid.metrics.ties import Float, Int, Ranks, TieGroups
 
 
@@ -24,18 +25,18 @@ class UserMetrics:
         metrics: what was measured, in the order of files.
         per_user: float64 [U] by column; NaN where undefined (AUC of a user without both labels, NDCG and HR of a user
             without a positive).
-        pooled: by name, of metrics that no single user has.
+        of_all: by name, of metrics that no single user has.
     """
 
     users: Int
     metrics: Sequence[Metric]
-    per_user: dict[str, Float]
-    pooled: dict[str, float]
+    per_user: Mapping[str, Float]
+    of_all: Mapping[str, float]
 
     def summarise(self) -> dict[str, float]:
         """One number a metric, by its name; per-user values are averaged where defined."""
         return {
-            metric.name: self.pooled[metric.name]
+            metric.name: self.of_all[metric.name]
             if metric.column is None
             else float(np.nanmean(self.per_user[metric.column]))
             for metric in self.metrics
@@ -44,17 +45,23 @@ class UserMetrics:
     def __or__(self, other: UserMetrics) -> Self:
         """With other metrics of the same users."""
         return type(self)(
-            self.users, [*self.metrics, *other.metrics], self.per_user | other.per_user, self.pooled | other.pooled
+            self.users,
+            [*self.metrics, *other.metrics],
+            {**self.per_user, **other.per_user},
+            {**self.of_all, **other.of_all},
         )
 
 
-def user_metrics(user: NDArray[Any], score: NDArray[Any], label: NDArray[Any]) -> UserMetrics:
+def user_metrics(
+    user: NDArray[Any], score: NDArray[Any], label: NDArray[Any], cutoffs: Sequence[int] = CUTOFFS
+) -> UserMetrics:
     """Evaluate flat rows; users may have any number of rows and of positives, in any order.
 
     Args:
         user: integers [R].
         score: logits [R]; only log loss depends on more than their order.
         label: 0 or 1 [R].
+        cutoffs: every K.
 
     Raises:
         DataError: a score is not finite, a label is neither 0 nor 1, or no user has both labels.
@@ -78,34 +85,42 @@ def user_metrics(user: NDArray[Any], score: NDArray[Any], label: NDArray[Any]) -
     groups = TieGroups.of(user[by_user], score[by_user], label[by_user])
     if not (groups.by_user(groups.positives) * groups.by_user(groups.negatives)).any():
         raise DataError("no user has both a positive and a negative row, so nothing can be ranked; add candidates")
-    return _of_groups(metrics_of(CANDIDATES), groups, pooled)
+    metrics = metrics_of(CANDIDATES, cutoffs)
+    of_all = {metric.name: metric.family.of(pooled) for metric in metrics if isinstance(metric.family, Pooled)}
+    return UserMetrics(groups.users, metrics, _per_user(metrics, groups), of_all)
 
 
-def candidate_metrics(scores: NDArray[Any]) -> UserMetrics:
+def candidate_metrics(scores: NDArray[Any], cutoffs: Sequence[int] = CUTOFFS) -> UserMetrics:
     """Evaluate logits [U, 1 + negatives] with each user's one positive in column 0; user = row."""
     users, width = scores.shape
     label = np.zeros((users, width), np.int64)
     label[:, 0] = 1
-    return user_metrics(np.repeat(np.arange(users), width), scores.ravel(), label.ravel())
+    return user_metrics(np.repeat(np.arange(users), width), scores.ravel(), label.ravel(), cutoffs)
 
 
-def full_metrics(ranks: Ranks) -> UserMetrics:
-    """Evaluate ranks among all items.
+def rank_metrics(ranks: Ranks, ranking: Ranking, cutoffs: Sequence[int] = CUTOFFS) -> UserMetrics:
+    """Evaluate ranks among all items, with or without those that the user touched before, as ``ranking`` says.
 
     The metrics mean the same as those of :func:`candidate_metrics`, with all the negatives in place of a sample.
     """
-    return _of_groups(metrics_of(FULL), TieGroups.of_ranks(ranks), None)
+    metrics, groups = metrics_of(ranking, cutoffs), TieGroups.of_ranks(ranks)
+    return UserMetrics(groups.users, metrics, _per_user(metrics, groups), {})
 
 
-def _of_groups(metrics: Sequence[Metric], groups: TieGroups, pooled: TieGroups | None) -> UserMetrics:
-    per_user: dict[str, Float] = {}
-    of_all: dict[str, float] = {}
-    for metric in metrics:
-        family, arguments = metric.family, [metric.cutoff] if metric.cutoff else []
-        if isinstance(family, PerUser):
-            assert metric.column is not None
-            per_user[metric.column] = family.of(groups, *arguments)
-        elif isinstance(family, Pooled):
-            assert pooled is not None
-            of_all[metric.name] = family.of(pooled)
-    return UserMetrics(groups.users, metrics, per_user, of_all)
+def list_metrics(users: Int, exposures: Mapping[int, Exposure]) -> UserMetrics:
+    """Evaluate what the first K items of everybody's ranking show, for every K of ``exposures``."""
+    metrics = metrics_of(LISTS, exposures)
+    of_all = {
+        metric.name: metric.family.of(exposures[metric.cutoff])
+        for metric in metrics
+        if isinstance(metric.family, OfLists) and metric.cutoff
+    }
+    return UserMetrics(users, metrics, {}, of_all)
+
+
+def _per_user(metrics: Sequence[Metric], groups: TieGroups) -> dict[str, Float]:
+    return {
+        metric.column: metric.family.of(groups, *([metric.cutoff] if metric.cutoff else []))
+        for metric in metrics
+        if isinstance(metric.family, PerUser) and metric.column
+    }

@@ -76,18 +76,3 @@ def load_model_of(dataset: Dataset, folder: Path) -> Model:
             f"data has {dataset.n_items:,} items of {dataset.stats['digest']!r}; train it again on this data"
         )
     return model
-
-
-def validation_uauc(folder: Path) -> float:
-    """The validation UAUC of the epoch whose weights a trained model has.
-
-    Raises:
-        DataError: the folder is no output of train, or its epoch was picked on the test users.
-    """
-    training = read_json(folder / "training.json")
-    if "valid_uauc" not in training:
-        raise DataError(
-            f"{folder}: its epoch was picked on the test users (training.selection: test), so they cannot judge it; "
-            "train it with training.selection: valid"
-        )
-    return float(training["valid_uauc"])

@@ -1,6 +1,7 @@
-"""Who deserves to be champion: challenger and champion on the same test users, compared by the paired bootstrap.
+"""Who deserves to be champion: a model that beats the champion, and that counting does not beat.
 
-And on data that passed its checks: a model may win on broken data, too.
+One model beats another where its mean is higher in at least registry.confidence of the resamples of the paired
+bootstrap over the same test users. And on data that passed its checks: a model may win on broken data, too.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import numpy as np
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.evaluation.comparison import Comparison, paired_bootstrap
-from solid.evaluation.scoring import score_items
+from solid.evaluation.measure import measure
+from solid.evaluation.scoring import View
 from solid.metrics.catalogue import metric
-from solid.metrics.measured import UserMetrics, candidate_metrics
+from solid.metrics.measured import UserMetrics
+from solid.metrics.ties import Float
 from solid.registry.catalogue import Catalogue
+from solid.registry.counted import Counted
 from solid.registry.version import ITEMS, MODEL, digests, fetch_version
 from solid.settings.schema import Settings
 
@@ -32,12 +36,14 @@ class Verdict:
         reason: why.
         comparison: of the two models on the metric that decides.
         champion: its metrics on the same users.
+        counting: of the challenger with the best that is counted, on the same metric.
     """
 
     promote: bool
     reason: str
     comparison: Comparison | None = None
     champion: UserMetrics | None = None
+    counting: Comparison | None = None
 
 
 def decide(
@@ -54,11 +60,24 @@ def decide(
             champion = Catalogue.load(kept / MODEL, kept / ITEMS)
         except DataError as error:
             return Verdict(False, f"the champion, version {before}, cannot be compared ({error}); choose by hand")
-        return judge(measured, measure(champion, dataset, settings.evaluation.batch_size), before, settings)
+        at_home = measure(champion.model, view_of(champion, dataset), settings.evaluation)
+        return judge(measured, at_home, before, settings)
+
+
+def view_of(catalogue: Catalogue, dataset: Dataset) -> View:
+    """Test items of data that may be other than the model was trained on; items go by their original ids.
+
+    The model reads what it knows of each history, as when it serves; items that it does not know stand below all that
+    it knows, for it would never recommend them. Only ranks are comparable then, not log loss.
+    """
+    sequences = dataset.sequences
+    numbers = np.append(0, catalogue.numbers(dataset.items["item_id"].tolist()))
+    histories = catalogue.histories(numbers[sequences.items], sequences.offsets[:-1], sequences.targets("test"))
+    return View(dataset, "test", histories, numbers)
 
 
 def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings: Settings) -> Verdict:
-    """Promote the challenger when its mean is higher in at least registry.confidence of the bootstrap resamples.
+    """Promote the challenger when it beats the champion.
 
     Args:
         challenger: metrics of the new model.
@@ -66,20 +85,43 @@ def judge(challenger: UserMetrics, champion: UserMetrics, version: str, settings
         version: the champion's, for the words.
         settings: registry (metric, confidence) and evaluation (bootstrap, seed) are used.
     """
-    name, confidence = settings.registry.metric, settings.registry.confidence
-    column = str(metric(name).column)
-    comparison = paired_bootstrap(
-        challenger.per_user[column],
-        champion.per_user[column],
-        settings.evaluation.bootstrap,
-        settings.evaluation.seed,
-    )
+    column = str(metric(settings.registry.metric).column)
+    comparison = _compare(challenger.per_user[column], champion.per_user[column], settings)
+    confidence = settings.registry.confidence
     reason = (
-        f"{name} {comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}) against version "
-        f"{version}, the champion, on the same {comparison.n:,} test users; ahead in {comparison.win_share:.1%} of "
-        f"the resamples, {confidence:.1%} are needed"
+        f"{_told(comparison, settings)} against version {version}, the champion, on the same {comparison.n:,} test "
+        f"users; ahead in {comparison.win_share:.1%} of the resamples, {confidence:.1%} are needed"
     )
     return Verdict(comparison.win_share >= confidence, reason, comparison, champion)
+
+
+def require_better_than_counting(
+    verdict: Verdict, measured: UserMetrics, counted: Counted | None, settings: Settings
+) -> Verdict:
+    """Hold a verdict back where counting beats the challenger, unless registry.allow_below_counting lets it pass.
+
+    Args:
+        verdict: of the models alone.
+        measured: metrics of the challenger.
+        counted: the best counted model of the same run, on the same users; None where there is none.
+        settings: registry (metric, confidence, allow_below_counting) and evaluation (bootstrap, seed) are used.
+    """
+    if counted is None:
+        return verdict
+    column = str(metric(settings.registry.metric).column)
+    comparison = _compare(measured.per_user[column], counted.values, settings)
+    verdict = replace(verdict, counting=comparison)
+    if 1 - comparison.win_share < settings.registry.confidence:
+        return verdict
+    beaten = f"counting beats it: {_told(comparison, settings)} against {counted.name}"
+    if settings.registry.allow_below_counting:
+        return replace(verdict, reason=f"{verdict.reason}; {beaten}, which registry.allow_below_counting puts up with")
+    return replace(
+        verdict,
+        promote=False,
+        reason=f"{beaten}, behind in {1 - comparison.win_share:.1%} of the resamples; such a model is no champion "
+        f"unless registry.allow_below_counting says so; of the models: {verdict.reason}",
+    )
 
 
 def require_checks(verdict: Verdict, checks: dict[str, Any]) -> Verdict:
@@ -95,17 +137,9 @@ def require_checks(verdict: Verdict, checks: dict[str, Any]) -> Verdict:
     return replace(verdict, promote=False, reason=reason)
 
 
-def measure(catalogue: Catalogue, dataset: Dataset, batch_size: int) -> UserMetrics:
-    """Metrics of a model on the test candidates of ``dataset``, which may be other data than it was trained on.
+def _compare(a: Float, b: Float, settings: Settings) -> Comparison:
+    return paired_bootstrap(a, b, settings.evaluation.bootstrap, settings.evaluation.seed)
 
-    Items go by their original ids. The model reads what it knows of each history, as when it serves; candidates that
-    it does not know rank below all that it knows, for it would never recommend them. Only ranks are comparable then,
-    not log loss.
-    """
-    model, sequences = catalogue.model, dataset.sequences
-    numbers = np.append(0, catalogue.numbers(dataset.items["item_id"].tolist()))
-    events = sequences.targets("test")
-    candidates = numbers[np.column_stack([sequences.items[events], dataset.candidates["test"]])]
-    histories = catalogue.histories(numbers[sequences.items], sequences.offsets[:-1], events)
-    logits = score_items(model, histories, candidates, batch_size)
-    return candidate_metrics(np.where(candidates > 0, logits, logits.min() - 1))
+
+def _told(comparison: Comparison, settings: Settings) -> str:
+    return f"{settings.registry.metric} {comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f})"

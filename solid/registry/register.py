@@ -14,18 +14,22 @@ from typing import Any
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SolidError
+from solid.evaluation.measure import measure
+from solid.evaluation.trained import Trained
+from solid.metrics.catalogue import metric
 from solid.metrics.measured import UserMetrics
-from solid.models.storage import load_model_of, validation_uauc
+from solid.models.storage import load_model_of
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
 from solid.registry.catalogue import Catalogue
 from solid.registry.checks import examine_again
+from solid.registry.counted import Counted
 from solid.registry.made_with import settings_of
 from solid.registry.profile import Profile
-from solid.registry.promotion import Verdict, decide, measure, require_checks
+from solid.registry.promotion import Verdict, decide, require_better_than_counting, require_checks, view_of
 from solid.registry.report import description, registration_markdown
 from solid.registry.version import digests, log_version
 from solid.settings.schema import Settings
-from solid.storage.local import read_json, whole_folder, write_json
+from solid.storage.local import folder_digest, read_json, whole_folder, write_json
 from solid.tracking import DatasetInfo, clear_errors, connect, lineage, track, tracking_is_on
 
 
@@ -39,7 +43,7 @@ def register(
 ) -> str:
     """Register a trained model as a new version and decide whether it becomes champion.
 
-    Of several models the one with the best validation UAUC is taken; the test users have no say in that.
+    Of several models, whatever their heads, the best on validation is taken; the test users have no say in that.
 
     Args:
         settings: registry (name, metric, confidence) and evaluation (batch size, bootstrap) are used; the sections that
@@ -61,7 +65,7 @@ def register(
     if not tracking_is_on():
         raise SolidError("SOLID_TRACKING=off: there is no registry without MLflow; unset it to register")
     dataset = Dataset.load(prepared)
-    best = max(models, key=lambda key: validation_uauc(models[key]))
+    best = _best_on_validation(models)
     model = models[best]
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
     config = challenger.model.config
@@ -72,18 +76,21 @@ def register(
             f"the data checks are of data {checked['digest']}, the model is of {dataset.stats['digest']}; run solid "
             "check again"
         )
-    measured = measure(challenger, dataset, settings.evaluation.batch_size)
+    measured = measure(challenger.model, view_of(challenger, dataset), settings.evaluation)
+    counted = Counted.best_of(evaluation, dataset, metric(settings.registry.metric)) if evaluation else None
     name, source = settings.registry.name, DatasetInfo.of(dataset.stats)
     with track(f"register {name}", config.model_dump(mode="json"), source) as run, clear_errors():
         assert run.id is not None
         client = connect()
-        fingerprint = _fingerprint(model, source.digest, settings, checked)
+        against = folder_digest(evaluation) if evaluation else None
+        fingerprint = _fingerprint(digests(model), source.digest, settings, against, checked)
         interrupted = interrupted_version(client, name, fingerprint)
         before = (interrupted.tags["champion_before"] or None) if interrupted else champion_version(client, name)
 
         def weigh(champion: str | None, checked: dict[str, Any] | None) -> tuple[Verdict, dict[str, Any] | None]:
             """The verdict against a champion, and the checks of the data against the same one."""
             verdict = decide(name, champion, model, measured, dataset, settings)
+            verdict = require_better_than_counting(verdict, measured, counted, settings)
             if checked is None:
                 return verdict, None
             if champion is not None and checked["reference"]["version"] != champion:
@@ -111,8 +118,8 @@ def register(
                 name, challenger, model, Profile.of(dataset), made_with, example, tags, run.id
             )
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
-            for metric, value in summary.items():
-                client.log_metric(run.id, f"test_{metric}", value, model_id=model_id, **on_data)
+            for figure, value in summary.items():
+                client.log_metric(run.id, f"test_{figure}", value, model_id=model_id, **on_data)
         client.set_registered_model_alias(name, "challenger", version)
         # The upload takes a while; one that became champion meanwhile is the one to beat. Nobody can ask and take in
         # one, so ask again after taking, until the answer is this version or a better one.
@@ -133,6 +140,7 @@ def register(
             "reason": verdict.reason,
             "metric": settings.registry.metric,
             "comparison": asdict(verdict.comparison) if verdict.comparison else None,
+            "counting": {"model": counted.name, **asdict(verdict.counting)} if counted and verdict.counting else None,
             "test": summary,
             "champion_test": _rounded(verdict.champion) if verdict.champion else None,
         }
@@ -150,10 +158,23 @@ def register(
     return f"{said}The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
 
 
-def _fingerprint(model: Path, digest: str, settings: Settings, checked: dict[str, Any] | None) -> str:
+def _best_on_validation(models: dict[str, Path]) -> str:
+    """Name of the model with the highest value of the metric that picked all their epochs."""
+    trained = {name: Trained.read_fair(folder) for name, folder in models.items()}
+    picked_by = {found.metric.name: name for name, found in trained.items()}
+    if len(picked_by) > 1:
+        told = ", ".join(f"{name}: {found}" for found, name in picked_by.items())
+        raise DataError(
+            f"these models were picked by different metrics, so none is the best ({told}); train them alike"
+        )
+    return max(trained, key=lambda name: trained[name].best)
+
+
+def _fingerprint(model: list[str], data: str, settings: Settings, evaluation: str | None, checked: Any) -> str:
     """Of everything that decides a registration."""
-    decides = [settings.registry.model_dump(mode="json"), settings.evaluation.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps([digests(model), digest, decides, checked], sort_keys=True).encode()).hexdigest()
+    sections = settings.model_dump(mode="json", include={"registry", "evaluation"})
+    decides = json.dumps([model, data, sections, evaluation, checked], sort_keys=True)
+    return hashlib.sha256(decides.encode()).hexdigest()
 
 
 def _rounded(metrics: UserMetrics) -> dict[str, float]:

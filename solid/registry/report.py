@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from solid.metrics.logloss import LOGLOSS
+from solid.metrics.catalogue import HEADLINE
 
 
 def registration_markdown(registration: dict[str, Any], checked: dict[str, Any] | None) -> str:
@@ -74,7 +74,8 @@ def checks_markdown(report: dict[str, Any]) -> str:
 
 
 def _table(registration: dict[str, Any]) -> list[str]:
-    challenger, champion = registration["test"], registration["champion_test"]
+    champion = registration["champion_test"]
+    challenger = {name: registration["test"][name] for name in HEADLINE if name in registration["test"]}
     if champion is None:
         lines = ["| metric | challenger |", "| --- | ---: |"]
         return lines + [f"| {metric} | {value:.4f} |" for metric, value in challenger.items()]
@@ -82,7 +83,5 @@ def _table(registration: dict[str, Any]) -> list[str]:
     lines += [
         f"| {name} | {champion[name]:.4f} | {new:.4f} | {new - champion[name]:+.4f} |"
         for name, new in challenger.items()
-        # A champion ranks items that it does not know last; only ranks mean something then.
-        if name != LOGLOSS.name
     ]
     return lines

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
 from pydantic_core import core_schema
 
 from solid.kinds import BACKBONES, BASELINES, GENERATORS, HEADS, encoders
 from solid.metrics.base import CANDIDATES
-from solid.metrics.catalogue import metrics_of
+from solid.metrics.catalogue import MAIN, per_user, with_compared
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -26,6 +26,8 @@ Backbone = Annotated[str, one_of(BACKBONES)]
 Head = Annotated[str, one_of(HEADS)]
 Baseline = Annotated[str, one_of(BASELINES)]
 Generator = Annotated[str, one_of(GENERATORS)]
+MetricName = Annotated[str, AfterValidator(lambda name: per_user(name).name)]
+"""Of a metric that every user has a value of, such as uauc or full_ndcg_10."""
 
 
 class Section(BaseModel):
@@ -176,6 +178,9 @@ class EvaluationSettings(Section):
         ("static",), min_length=1, description="heads trained on items to compare with, the first is the baseline"
     )
     full: bool = Field(True, description="rank the held-out item among all items, too")
+    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (5, 10, 20), description="every K of the metrics of the first K; 10 is measured always"
+    )
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the bootstrap and of the maps in the report")
@@ -204,15 +209,11 @@ class RegistrySettings(Section):
     """Where the trained fusion model is registered and when it becomes champion."""
 
     name: str = Field("solid", description="registered model name in MLflow")
-    metric: str = Field("uauc", description="per-user metric on which challenger and champion are compared")
+    metric: MetricName = Field(
+        MAIN, description="per-user metric on which challenger, champion and counting are compared"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="share of bootstrap resamples the challenger must win")
-
-    @field_validator("metric")
-    @classmethod
-    def _users_have_it(cls, name: str) -> str:
-        if name not in (known := [metric.name for metric in metrics_of(CANDIDATES) if metric.column]):
-            raise ValueError(f"expected one of {', '.join(known)} (given {name!r})")
-        return name
+    allow_below_counting: bool = Field(False, description="whether a model that counting beats may become champion")
 
 
 class Settings(Section):
@@ -230,3 +231,12 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     checks: CheckSettings = CheckSettings()
     registry: RegistrySettings = RegistrySettings()
+
+    @model_validator(mode="after")
+    def _evaluation_has_the_metric_of_the_registry(self) -> Self:
+        found = per_user(self.registry.metric)
+        if found.cutoff and found.cutoff not in with_compared(self.evaluation.cutoffs):
+            raise ValueError(f"registry.metric {found.name} needs {found.cutoff} among evaluation.cutoffs")
+        if found.ranking != CANDIDATES and not self.evaluation.full:
+            raise ValueError(f"registry.metric {found.name} ranks all items, so it needs evaluation.full: true")
+        return self

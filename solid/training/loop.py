@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
-from solid.evaluation.scoring import score_candidates
-from solid.metrics.measured import candidate_metrics
+from solid.evaluation.measure import value_of
+from solid.evaluation.scoring import View
+from solid.metrics.catalogue import metric
 from solid.models.recommender import Recommender
 from solid.settings.schema import TrainingSettings
 from solid.training.state import TrainingState
@@ -98,8 +99,7 @@ def fit(
                 f"epoch {epoch}: the loss is not a number any more; lower training.learning_rate or fusion.t"
             )
         means |= model.head.figures()
-        scores = score_candidates(model, dataset, settings.selection, _EVALUATION_USERS)
-        uauc = candidate_metrics(scores).summarise()["uauc"]
+        uauc = value_of(model, View.of(model, dataset, settings.selection), metric("uauc"), _EVALUATION_USERS)
         state.advance(model, optimizer, {"epoch": epoch, **means, state.score: uauc})
         state.rows_per_second = len(order) * (1 + settings.negatives) / seconds
         on_epoch(state)

@@ -81,7 +81,8 @@ def make_model(tmp_path: Path) -> Make:
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
         model.eval().save(folder)
-        write_json(folder / "training.json", {"epochs": 2, "best_epoch": 2.0, "valid_uauc": 0.75})
+        trained = {"epochs": 2, "best_epoch": 2.0, "valid_uauc": 0.75, "settings": {"training": {"negatives": 3}}}
+        write_json(folder / "training.json", trained)
         (folder / "history.csv").write_text("epoch,bce,alignment,valid_uauc\n1.0,0.7,0.1,0.5\n2.0,0.5,0.1,0.75\n")
         return folder
 

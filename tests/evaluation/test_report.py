@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from solid.evaluation import projection
+from solid.evaluation import report as report_module
 from solid.evaluation.evaluate import evaluate
 from solid.settings.schema import EvaluationSettings
 
@@ -72,21 +73,25 @@ def test_data_stays_data(html: str) -> None:
     # Plotly reads HTML tags in what it shows, so it gets entities.
     assert constant(html, "titles")[1] == "&lt;b&gt;Bit &amp; Brace&lt;/b&gt;"
     assert constant(html, "titles")[4] == "I5"
-    names = {trace["name"] for trace in constant(html, "figures")["uauc"]["data"]}
+    names = {trace["name"] for trace in constant(html, "figures")["valid"]["data"]}
     assert names == {"static", "SOLID &lt;text&gt;"}
 
 
 def test_figures_are_valid_and_each_has_its_place(html: str) -> None:
     figures = constant(html, "figures")
-    assert sorted(figures) == ["codebook", "gains", "loss", "map-0", "sizes", "uauc"]
+    names = ["codebook", "gains", "groups-0", "groups-1", "loss", "map-0", "reliability", "sizes", "valid"]
+    assert sorted(figures) == names
     for figure in figures.values():
         go.Figure(figure)
     ids = {attrs.get("id") for _, attrs in Page(html).tags}
-    assert {"codebook", "gains", "loss", "sizes", "uauc", "map"} <= ids
+    assert {"map", *names} - {"map-0"} <= ids
     assert figures["sizes"]["data"][0]["y"] == [3, 2, 2, 1]
     assert figures["codebook"]["data"][0]["y"] == pytest.approx([4 / 7, 2 / 7, 1 / 7], abs=1e-6)
-    assert figures["uauc"]["data"][0]["marker"]["size"] == [0, 9]
-    assert figures["gains"]["data"][0]["x"] == pytest.approx([1 / 3], abs=1e-5)
+    assert figures["valid"]["data"][0]["marker"]["size"] == [0, 9]
+    assert figures["valid"]["layout"]["title"]["text"] == "UAUC on validation"
+    assert figures["gains"]["data"][0]["x"] == pytest.approx([0.6039 - 0.4290], abs=1e-4)
+    assert figures["groups-0"]["data"][1]["x"] == ["tail<br><i>1 users</i>", "cold<br><i>2 users</i>"]
+    assert figures["groups-0"]["data"][1]["y"] == pytest.approx([1 / log2(7), (1 / 2 + 1 / log2(5)) / 2], abs=1e-5)
     cloud = figures["map-0"]["data"][0]
     assert cloud["customdata"] == [1, 1, 1, 2, 2, 3, 3, 4]
     colours = dict(zip(cloud["customdata"], cloud["marker"]["color"], strict=True))
@@ -96,7 +101,8 @@ def test_figures_are_valid_and_each_has_its_place(html: str) -> None:
 
 def test_a_model_keeps_its_colour_in_all_figures(html: str) -> None:
     figures = constant(html, "figures")
-    colours = {figures[name]["data"][1]["line"]["color"] for name in ("uauc", "loss")}
+    colours = {figures[name]["data"][0]["line"]["color"] for name in ("valid", "loss", "groups-0", "groups-1")}
+    colours |= {figures["reliability"]["data"][1]["line"]["color"]}  # after the diagonal
     colours |= {figures[name]["data"][0]["line"]["color"] for name in ("sizes", "codebook")}
     assert colours == {figures["gains"]["data"][0]["marker"]["color"]}
     assert f"border-top-color: {colours.pop()}" in html
@@ -111,7 +117,7 @@ def test_no_map_without_vectors(prepared: Path, models: dict[str, Path], tmp_pat
 
 
 def test_many_items_are_sampled() -> None:
-    assert projection.map_rows(2000, seed=0).tolist() == list(range(2000))
-    rows = projection.map_rows(5000, seed=0)
+    assert report_module._shown(2000, seed=0).tolist() == list(range(2000))
+    rows = report_module._shown(5000, seed=0)
     assert len(np.unique(rows)) == 2000 and rows.max() > 4000
-    np.testing.assert_array_equal(rows, projection.map_rows(5000, seed=0))
+    np.testing.assert_array_equal(rows, report_module._shown(5000, seed=0))

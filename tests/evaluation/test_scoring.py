@@ -16,8 +16,9 @@ from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.evaluation import scoring
-from solid.evaluation.scoring import rank_among_all
-from solid.metrics.measured import full_metrics, user_metrics
+from solid.evaluation.scoring import View, rank_among_all
+from solid.metrics.base import FULL, UNMASKED
+from solid.metrics.measured import rank_metrics, user_metrics
 from solid.metrics.ties import Ranks
 from solid.models.config import ModelConfig
 from solid.models.protocols import Encoded
@@ -64,18 +65,47 @@ def told(ranks: Ranks) -> list[list[int]]:
     return [ranks.above.tolist(), ranks.tied.tolist(), ranks.others.tolist()]
 
 
+def full(model: Recommender, dataset: Dataset, batch_size: int) -> list[list[int]]:
+    return told(rank_among_all(model, View.of(model, dataset, "test"), batch_size)[FULL])
+
+
 def test_ranks_by_hand(prepared: Path, models: dict[str, Path]) -> None:
     dataset = Dataset.load(prepared)
     # ann: 3 of 3 4 5 6 7 8   bob: 6 of 6 1 2 3 7 8   cy: 2 of 2 4 6 8
-    assert told(rank_among_all(load_model(models["static"]), dataset, 2)) == [[5, 2, 3], [0, 0, 0], [5, 5, 3]]
-    assert told(rank_among_all(load_model(models["SOLID <text>"]), dataset, 2)) == [[1, 3, 0], [1, 0, 1], [5, 5, 3]]
+    static, solid = load_model(models["static"]), load_model(models["SOLID <text>"])
+    assert full(static, dataset, 2) == [[5, 2, 3], [0, 0, 0], [5, 5, 3]]
+    assert full(solid, dataset, 2) == [[1, 3, 0], [1, 0, 1], [5, 5, 3]]
+    # Nothing left out: behind 2 and 8, tied with 4; behind 2, 8, 3 and 4; tied with 8.
+    unmasked = rank_among_all(solid, View.of(solid, dataset, "test"), 2)[UNMASKED]
+    assert told(unmasked) == [[2, 4, 0], [1, 0, 1], [7, 7, 7]]
+
+
+def test_validation_leaves_out_what_came_before_and_not_the_test_item() -> None:
+    model = Table(0)
+    model.table[3] = torch.tensor([9.0, 1, 9, 2, 3, 0, 0, 0, 0])
+    # Validation item 2 scores 1; 1 and 3 came before it; 4, the test item, scores 2, and 5 scores 3.
+    view = View.of(model, dataset_of([[1, 3, 2, 4]]), "valid")
+    ranks = rank_among_all(model, view, 8)
+    assert told(ranks[FULL]) == [[2], [0], [6]]
+    assert told(ranks[UNMASKED]) == [[4], [0], [8]]
+
+
+def test_items_that_a_model_does_not_know_stand_below_all_others() -> None:
+    model, dataset = Table(0), dataset_of([[1, 2, 3], [1, 2, 4], [1, 2, 5]])
+    model.table[1] = torch.tensor([3.0, 2, 1, 0, 0, 0, 0, 0, -9])
+    # The data's item 1 is the model's 9, its 3 the model's 1 and so on; 4 and 5 are unknown.
+    numbers = np.array([0, 9, 8, 1, 0, 0, 2, 3, 4, 5])
+    view = View(dataset, "test", torch.ones(3, 3, dtype=torch.int64), numbers)
+    ranks = rank_among_all(model, view, 2)
+    assert told(ranks[UNMASKED]) == [[0, 7, 7], [0, 1, 1], [8, 8, 8]]
+    assert told(ranks[FULL]) == [[0, 5, 5], [0, 1, 1], [6, 6, 6]]
 
 
 def test_a_held_out_item_that_was_touched_before_is_ranked() -> None:
     model = Table(0)
     model.table[2] = torch.tensor([1.0, 5, 2, 1, 0, 0, 1, 0, 0])
     # Target 1 scores 1; 2 and 3 were seen, and of 4 to 9 two are tied with it.
-    assert told(rank_among_all(model, dataset_of([[1, 3, 2, 1]]), 8)) == [[0], [2], [6]]
+    assert full(model, dataset_of([[1, 3, 2, 1]]), 8) == [[0], [2], [6]]
 
 
 histories = st.lists(st.lists(st.integers(1, N_ITEMS), min_size=3, max_size=8), min_size=1, max_size=7)
@@ -91,7 +121,8 @@ def test_agrees_with_a_list_of_all_items_a_user(events: list[list[int]], seed: i
         if item == touched[-1] or item not in touched
     ]
     expected = user_metrics(*map(np.array, zip(*rows, strict=True))).per_user
-    found = full_metrics(rank_among_all(model, dataset_of(events), batch_size)).per_user
+    ranks = rank_among_all(model, View.of(model, dataset_of(events), "test"), batch_size)
+    found = rank_metrics(ranks[FULL], FULL).per_user
     assert list(found) == [f"full_{name}" for name in expected]
     for name, values in expected.items():
         np.testing.assert_allclose(found[f"full_{name}"], values, rtol=0, atol=1e-12)
@@ -100,10 +131,10 @@ def test_agrees_with_a_list_of_all_items_a_user(events: list[list[int]], seed: i
 @pytest.mark.parametrize(("bound", "largest"), [(1, N_ITEMS), (2 * N_ITEMS + 1, 2 * N_ITEMS), (1 << 24, 6 * N_ITEMS)])
 def test_memory_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, bound: int, largest: int) -> None:
     events = np.random.default_rng(0).integers(1, N_ITEMS + 1, (13, 5)).tolist()
-    expected = told(rank_among_all(Table(1), dataset_of(events), 13))
+    expected = full(Table(1), dataset_of(events), 13)
     monkeypatch.setattr(scoring, "_LOGITS_AT_ONCE", bound)
     model = Table(1)
-    assert told(rank_among_all(model, dataset_of(events), 6)) == expected
+    assert full(model, dataset_of(events), 6) == expected
     assert max(model.logits) == largest
     assert sum(model.logits) == 13 * N_ITEMS
 
@@ -111,11 +142,11 @@ def test_memory_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, 
 def test_a_score_that_is_not_finite_is_refused_and_the_mode_is_kept(prepared: Path, models: dict[str, Path]) -> None:
     model, dataset = load_model(models["static"]), Dataset.load(prepared)
     for training in (True, False):
-        rank_among_all(model.train(training), dataset, 2)
+        full(model.train(training), dataset, 2)
         assert model.training == training
     with torch.no_grad():
         model.history.embedding.weight[7] = torch.nan  # no user's target or candidate
     model.train()
     with pytest.raises(DataError, match=r"among all items are not finite.*learning_rate"):
-        rank_among_all(model, dataset, 2)
+        full(model, dataset, 2)
     assert model.training

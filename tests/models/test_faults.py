@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import View, score_candidates
 from solid.models.heads.codebook import Codebook
 from solid.models.heads.generator import WeightGenerator
 from solid.models.layers import FullRank, mask_of
@@ -159,7 +159,8 @@ def test_a_user_is_encoded_once_for_all_candidates(make_model: Make, monkeypatch
     dataset = Dataset(pd.DataFrame(index=range(10)), pd.DataFrame(index=range(50)), sequences, drawn, {})
     encoded, read = [], Recommender.read
     monkeypatch.setattr(Recommender, "read", lambda self, h: encoded.append(len(h)) or read(self, h))
-    assert score_candidates(make_model("solid", "item"), dataset, "test", 4).shape == (10, 21)
+    model = make_model("solid", "item")
+    assert score_candidates(model, View.of(model, dataset, "test"), 4).shape == (10, 21)
     assert encoded == [4, 4, 2]
 
 

@@ -143,9 +143,9 @@ def test_a_better_challenger_takes_the_place(runs: dict[str, Retrained]) -> None
     assert comparison["n"] == USERS
     assert comparison["difference"] > 0
     assert comparison["win_share"] >= 0.95
-    old, new = run.registration["champion_test"]["uauc"], run.registration["test"]["uauc"]
+    old, new = run.registration["champion_test"]["full_ndcg_10"], run.registration["test"]["full_ndcg_10"]
     assert comparison["difference"] == pytest.approx(new - old, abs=1e-6)
-    assert old == runs["first"].registration["test"]["uauc"]  # the same users, measured again
+    assert old == runs["first"].registration["test"]["full_ndcg_10"]  # the same users, measured again
 
 
 def test_a_worse_challenger_leaves_the_champion_in_place(runs: dict[str, Retrained]) -> None:
@@ -153,7 +153,7 @@ def test_a_worse_challenger_leaves_the_champion_in_place(runs: dict[str, Retrain
     assert run.champion == ("3", "3")
     assert run.registration["version"] == "4"
     assert run.registration["comparison"]["difference"] < 0
-    assert run.registration["reason"].startswith("uauc -0.")
+    assert run.registration["reason"].startswith("full_ndcg_10 -0.")
     assert "ahead in 0.0% of the resamples, 95.0% are needed" in run.registration["reason"]
 
 
@@ -162,7 +162,7 @@ def test_data_that_does_not_pass_its_checks_leaves_the_champion_in_place(runs: d
     assert run.champion == ("3", "3")
     assert run.registration["comparison"]["difference"] > 0  # it would have won
     assert run.registration["reason"].startswith(
-        "the data checks did not pass, new items: 50.0% (checks.max_new_items: 30.0%); of the models: uauc +"
+        "the data checks did not pass, new items: 50.0% (checks.max_new_items: 30.0%); of the models: full_ndcg_10 +"
     )
     assert read_json(run.output("check", "checked") / "checks.json")["reference"]["version"] == "3"
     report = run.output("register-challenger", "report").read_text()

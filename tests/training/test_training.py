@@ -18,11 +18,12 @@ from safetensors import safe_open
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.errors import DataError, SettingsError
-from solid.evaluation.scoring import score_candidates
+from solid.evaluation.scoring import View, score_candidates
+from solid.evaluation.trained import Trained
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
-from solid.models.storage import load_model, validation_uauc
+from solid.models.storage import load_model
 from solid.settings.loading import load_settings
 from solid.settings.schema import ModelSettings, Settings, TrainingSettings
 from solid.storage.local import folder_digest, partial_of, write_json
@@ -188,7 +189,7 @@ def test_the_best_epoch_is_chosen_on_validation_and_its_weights_are_kept(prepare
     best = values.index(max(values))
     assert state.epoch == min(30, best + 1 + 2)
     assert all(torch.equal(tensor, seen[best][name]) for name, tensor in model.state_dict().items())
-    scores = score_candidates(model, dataset, "valid", 7)
+    scores = score_candidates(model, View.of(model, dataset, "valid"), 7)
     won = (scores[:, :1] > scores[:, 1:]).mean() + 0.5 * (scores[:, :1] == scores[:, 1:]).mean()
     assert won == pytest.approx(max(values))
 
@@ -247,11 +248,11 @@ def test_the_released_protocol_trains_on_validation_events_picks_on_the_test_and
     history = pd.read_csv(tmp_path / "test" / "history.csv")
     assert list(history) == ["epoch", "bce", "test_uauc"]
     trained, data = load_model(tmp_path / "test"), Dataset.load(prepared)
-    uauc = candidate_metrics(score_candidates(trained, data, "test", 7)).summarise()["uauc"]
+    uauc = candidate_metrics(score_candidates(trained, View.of(trained, data, "test"), 7)).summarise()["uauc"]
     assert history["test_uauc"].max() == pytest.approx(uauc)
-    assert validation_uauc(tmp_path / "valid") > 0
+    assert Trained.read_fair(tmp_path / "valid").best > 0
     with pytest.raises(DataError, match="picked on the test users"):
-        validation_uauc(tmp_path / "test")
+        Trained.read_fair(tmp_path / "test")
 
 
 def test_finetune_adapts_each_user_to_its_own_history(prepared: Path, tmp_path: Path) -> None:

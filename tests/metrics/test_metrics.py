@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solid.errors import DataError
-from solid.metrics.catalogue import CUTOFFS
-from solid.metrics.measured import candidate_metrics, full_metrics, user_metrics
+from solid.metrics.base import CANDIDATES, FULL, UNMASKED, Ranking
+from solid.metrics.catalogue import CUTOFFS, metrics_of
+from solid.metrics.measured import candidate_metrics, rank_metrics, user_metrics
 from solid.metrics.ties import Ranks
 
 KEYS = ["auc", "uauc", "logloss", "ndcg_5", "hr_5", "ndcg_10", "hr_10", "ndcg_20", "hr_20"]
@@ -24,7 +25,7 @@ def test_agrees_with_the_released_code(golden: Path) -> None:
     probability = np.clip(data["score"], 1e-15, 1 - 1e-15)
     summary = user_metrics(data["user"], np.log(probability) - np.log1p(-probability), data["label"]).summarise()
     expected = {key: float(data[f"out/{key.replace('_', '')}"]) for key in KEYS}
-    assert summary == pytest.approx(expected, abs=1e-12, rel=0)
+    assert {key: summary[key] for key in KEYS} == pytest.approx(expected, abs=1e-12, rel=0)
 
 
 def test_by_hand() -> None:
@@ -39,10 +40,18 @@ def test_by_hand() -> None:
     expected = [(rank2 + rank3) / 2, (rank2 + rank4) / (1 + rank2)]
     assert result.per_user["ndcg_5"] == pytest.approx(expected, abs=1e-15)
     assert result.per_user["hr_5"].tolist() == [1, 1]
+    assert result.per_user["mrr_5"].tolist() == pytest.approx([(1 / 2 + 1 / 3) / 2, 1 / 2])
+    assert result.per_user["recall_5"].tolist() == [1, 1]
+    firsts = user_metrics(user, score, label, cutoffs=[2]).per_user
+    assert list(firsts) == ["auc", "ndcg_2", "hr_2", "mrr_2", "recall_2"]
+    assert firsts["ndcg_2"].tolist() == pytest.approx([rank2 / 2, rank2 / (1 + rank2)])
+    assert firsts["hr_2"].tolist() == [1 / 2, 1]
+    assert firsts["mrr_2"].tolist() == [1 / 4, 1 / 2]
+    assert firsts["recall_2"].tolist() == [1 / 2, 1 / 2]
     # Pooled: wins of 3.0, 1.0 and 0.0 over the negatives 4, 2, 0, 1, -1.
-    assert result.pooled["auc"] == (4 + 2.5 + 1.5) / 15
+    assert result.of_all["auc"] == (4 + 2.5 + 1.5) / 15
     loss = [np.log1p(np.exp(-s if y else s)) for s, y in zip(score, label, strict=True)]
-    assert result.pooled["logloss"] == pytest.approx(np.mean(loss), abs=1e-15)
+    assert result.of_all["logloss"] == pytest.approx(np.mean(loss), abs=1e-15)
 
 
 @pytest.mark.parametrize("positives", [1, 3])
@@ -67,20 +76,27 @@ def test_candidates_hold_the_positive_in_column_0() -> None:
     assert result.per_user["auc"] == pytest.approx([1, 92 / 2 / 99, 0], abs=1e-15)
     assert result.per_user["hr_5"].tolist() == [1, 0, 0]
     assert result.per_user["hr_10"] == pytest.approx([1, 3 / 93, 0], abs=1e-15)
-    assert list(result.summarise()) == KEYS
+    assert list(result.summarise()) == [metric.name for metric in metrics_of(CANDIDATES)]
 
 
-def test_ranks_among_all_items_by_hand() -> None:
+@pytest.mark.parametrize("ranking", [FULL, UNMASKED])
+def test_ranks_among_all_items_by_hand(ranking: Ranking) -> None:
     #                      first     5th to 7th  30th of 40  tied with all  nothing else
     ranks = Ranks(*np.array([[0, 4, 29, 0, 0], [0, 2, 0, 999, 0], [9, 10, 39, 999, 0]]))
-    values = full_metrics(ranks).per_user
-    assert list(values) == [f"full_{key}" for key in KEYS if key not in ("uauc", "logloss")]
-    assert values["full_auc"] == pytest.approx([1, (4 + 1) / 10, 10 / 39, 1 / 2, np.nan], abs=1e-15, nan_ok=True)
+    measured = rank_metrics(ranks, ranking, cutoffs=[5, 20])
+    values = {name.removeprefix(ranking.prefix): column for name, column in measured.per_user.items()}
+    assert list(values) == ["auc", *(f"{name}_{k}" for k in (5, 20) for name in ("ndcg", "hr", "mrr", "recall"))]
+    assert all(name.startswith(ranking.prefix) for name in measured.summarise())
+    assert values["auc"] == pytest.approx([1, (4 + 1) / 10, 10 / 39, 1 / 2, np.nan], abs=1e-15, nan_ok=True)
     gain = [1 / log2(1 + rank) for rank in range(1, 21)]
-    assert values["full_ndcg_5"] == pytest.approx([1, gain[4] / 3, 0, sum(gain[:5]) / 1000, 1], abs=1e-15)
-    assert values["full_hr_5"] == pytest.approx([1, 1 / 3, 0, 5 / 1000, 1], abs=1e-15)
-    assert values["full_ndcg_10"] == pytest.approx([1, sum(gain[4:7]) / 3, 0, sum(gain[:10]) / 1000, 1], abs=1e-15)
-    assert values["full_hr_20"] == pytest.approx([1, 1, 0, 20 / 1000, 1], abs=1e-15)
+    assert values["ndcg_5"] == pytest.approx([1, gain[4] / 3, 0, sum(gain[:5]) / 1000, 1], abs=1e-15)
+    assert values["hr_5"] == pytest.approx([1, 1 / 3, 0, 5 / 1000, 1], abs=1e-15)
+    assert values["ndcg_20"] == pytest.approx([1, sum(gain[4:7]) / 3, 0, sum(gain) / 1000, 1], abs=1e-15)
+    for name in ("hr_20", "recall_20"):
+        assert values[name] == pytest.approx([1, 1, 0, 20 / 1000, 1], abs=1e-15)
+    reciprocal = [1 / rank for rank in range(1, 21)]
+    assert values["mrr_5"] == pytest.approx([1, 1 / 5 / 3, 0, sum(reciprocal[:5]) / 1000, 1], abs=1e-15)
+    assert values["mrr_20"] == pytest.approx([1, sum(reciprocal[4:7]) / 3, 0, sum(reciprocal) / 1000, 1], abs=1e-15)
 
 
 def test_users_without_both_labels_do_not_count() -> None:
@@ -109,7 +125,7 @@ def test_broken_input_is_named() -> None:
 
 def test_large_logits_do_not_overflow() -> None:
     result = user_metrics(np.zeros(2, int), np.array([-1e4, 1e4], np.float32), np.array([1, 0]))
-    assert result.pooled["logloss"] == 1e4
+    assert result.of_all["logloss"] == 1e4
 
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 2), st.integers(0, 1)), min_size=2, max_size=40).filter(
@@ -126,7 +142,7 @@ def _columns(drawn: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray,
 def test_agrees_with_loops(drawn: list[tuple[int, int, int]]) -> None:
     user, score, label = _columns(drawn)
     result = user_metrics(user, score, label)
-    assert result.pooled["auc"] == pytest.approx(_auc(score, label), abs=1e-12)
+    assert result.of_all["auc"] == pytest.approx(_auc(score, label), abs=1e-12)
     for at, one in enumerate(result.users):
         s, y = score[user == one], label[user == one]
         assert result.per_user["auc"][at] == pytest.approx(_auc(s, y), abs=1e-12, nan_ok=True)
@@ -166,6 +182,9 @@ def test_ties_are_the_mean_over_all_orders(drawn: list[tuple[int, int, int]]) ->
     discounts = 1 / np.log2(np.arange(2, 7))
     ndcg = top @ discounts / discounts[: label.sum()].sum()
     hr = top.any(axis=1)
+    mrr = np.where(hr, 1 / (1 + top.argmax(axis=1)), 0)
+    assert result.per_user["mrr_5"][0] == pytest.approx(np.mean(mrr), abs=1e-12)
+    assert result.per_user["recall_5"][0] == pytest.approx(np.mean(top.sum(axis=1) / label.sum()), abs=1e-12)
     assert result.per_user["ndcg_5"][0] == pytest.approx(np.mean(ndcg), abs=1e-12)
     assert result.per_user["hr_5"][0] == pytest.approx(np.mean(hr), abs=1e-12)
 

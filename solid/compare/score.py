@@ -11,6 +11,7 @@ import pandas as pd
 from solid.data.dataset import Dataset
 from solid.evaluation.inspection import codebook_use
 from solid.evaluation.measure import measure
+from solid.evaluation.scoring import View
 from solid.models.storage import load_model_of
 from solid.settings.schema import EvaluationSettings
 from solid.storage.local import read_json, whole_folder, write_json
@@ -49,7 +50,7 @@ def score(prepared: Path, model: Path, out: Path, settings: EvaluationSettings) 
     """
     dataset = Dataset.load(prepared)
     trained = load_model_of(dataset, model)
-    metrics = measure(trained, dataset, settings)
+    metrics = measure(trained, View.of(trained, dataset, "test"), settings)
     training = read_json(model / "training.json")
     summary = metrics.summarise() | {"epochs": training["epochs"], "best_epoch": training["best_epoch"]}
     if use := codebook_use(trained, dataset, settings.batch_size):

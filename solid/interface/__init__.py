@@ -1,1 +1,0 @@
-"""The Python interface for notebooks: the steps of the chain on frames."""
