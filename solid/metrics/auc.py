@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from solid.metrics.base import PerUser, Pooled
-from solid.metrics.ties import Float, TieGroups, ratio
+from solid.metrics.ties import Float, Floats, TieGroups, ratio
 
 
 def auc(groups: TieGroups) -> Float:
@@ -17,9 +17,10 @@ def auc(groups: TieGroups) -> Float:
     return ratio(twice_won, 2 * positives * negatives)
 
 
-def pooled_auc(groups: TieGroups) -> float:
-    """The same over the rows of all users."""
-    return float(auc(groups)[0])
+def pooled_auc(positives: Floats, negatives: Floats) -> float:
+    """The same over the rows of all users: scores of positives [P] and of negatives [M], ascending."""
+    twice_won = sum(int(np.searchsorted(negatives, positives, side).sum()) for side in ("left", "right"))
+    return twice_won / (2 * len(positives) * len(negatives))
 
 
 AUC = Pooled(

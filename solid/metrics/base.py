@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from solid.metrics.exposure import Exposure
-from solid.metrics.ties import Float, TieGroups
+from solid.metrics.ties import Float, Floats
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Pooled(Family):
     """A metric of the rows of all users together, which reads the scores themselves.
 
     Attributes:
-        of: the number, of the tie groups of all rows as if they were one user's.
+        of: the number, of the scores of all positives and of all negatives, ascending.
     """
 
-    of: Callable[[TieGroups], float]
+    of: Callable[[Floats, Floats], float]
     rankings: tuple[Ranking, ...] = (CANDIDATES,)
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from solid.metrics.base import Pooled
-from solid.metrics.ties import TieGroups
+from solid.metrics.ties import Floats
+
+_AT_ONCE = 1 << 20  # bounds the memory
 
 
-def logloss(groups: TieGroups) -> float:
-    """Mean of log(1 + exp(-score)) over positives and log(1 + exp(score)) over negatives, in nats."""
-    loss = groups.positives * np.logaddexp(0, -groups.score) + groups.negatives * np.logaddexp(0, groups.score)
-    return float(loss.sum() / groups.size.sum())
+def logloss(positives: Floats, negatives: Floats) -> float:
+    """Mean of log(1 + exp(-score)) over positives [P] and log(1 + exp(score)) over negatives [M], in nats."""
+    total = 0.0
+    for scores, sign in ((positives, -1), (negatives, 1)):
+        for start in range(0, len(scores), _AT_ONCE):
+            total += float(np.logaddexp(0, sign * scores[start : start + _AT_ONCE].astype(np.float64)).sum())
+    return total / (len(positives) + len(negatives))
 
 
 LOGLOSS = Pooled(

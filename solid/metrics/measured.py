@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from solid.errors import DataError
 from solid.metrics.base import CANDIDATES, LISTS, Metric, OfLists, PerUser, Pooled, Ranking
 from solid.metrics.catalogue import CUTOFFS, metrics_of
 from solid.metrics.exposure import Exposure
-from solid.metrics.ties import Float, Int, Ranks, TieGroups
+from solid.metrics.ties import Float, Floats, Int, Ranks, TieGroups
 
 
 @dataclass(frozen=True)
@@ -69,33 +69,25 @@ def user_metrics(
     user, score, label = np.asarray(user), np.asarray(score, np.float64), np.asarray(label)
     if not user.shape == score.shape == label.shape == (user.size,):
         raise DataError(f"user, score and label must be flat and of one length: {user.shape, score.shape, label.shape}")
-    broken = np.flatnonzero(~np.isfinite(score))
-    if broken.size:
-        raise DataError(
-            f"{broken.size} of {score.size} scores are not finite (first: row {broken[0]}, user {user[broken[0]]}, "
-            f"{score[broken[0]]}); the model has diverged, train it again with a lower training.learning_rate"
-        )
+    _check_finite(score, lambda row: user[row])
     if not np.isin(label, (0, 1)).all():
         raise DataError("labels must be 0 or 1; turn ratings into positives and negatives first")
-
-    best_first = np.argsort(-score)
-    user, score, label = user[best_first], score[best_first], label[best_first].astype(np.int64)
-    pooled = TieGroups.of(np.zeros_like(user), score, label)
-    by_user = np.argsort(user, kind="stable")  # stable: each user's rows stay best first
-    groups = TieGroups.of(user[by_user], score[by_user], label[by_user])
+    order = np.lexsort((-score, user))
+    groups = TieGroups.of(user[order], score[order], label[order].astype(np.int64))
     if not (groups.by_user(groups.positives) * groups.by_user(groups.negatives)).any():
         raise DataError("no user has both a positive and a negative row, so nothing can be ranked; add candidates")
-    metrics = metrics_of(CANDIDATES, cutoffs)
-    of_all = {metric.name: metric.family.of(pooled) for metric in metrics if isinstance(metric.family, Pooled)}
-    return UserMetrics(groups.users, metrics, _per_user(metrics, groups), of_all)
+    return _among_candidates(groups, score[label == 1], score[label == 0], cutoffs)
 
 
 def candidate_metrics(scores: NDArray[Any], cutoffs: Sequence[int] = CUTOFFS) -> UserMetrics:
-    """Evaluate logits [U, 1 + negatives] with each user's one positive in column 0; user = row."""
-    users, width = scores.shape
-    label = np.zeros((users, width), np.int64)
-    label[:, 0] = 1
-    return user_metrics(np.repeat(np.arange(users), width), scores.ravel(), label.ravel(), cutoffs)
+    """Evaluate logits [U, 1 + negatives] with each user's one positive in column 0; user = row.
+
+    Raises:
+        DataError: a score is not finite.
+    """
+    _check_finite(scores.ravel(), lambda row: row // scores.shape[1])
+    groups = TieGroups.of_ranks(Ranks.of_scores(scores))
+    return _among_candidates(groups, scores[:, 0], scores[:, 1:].ravel(), cutoffs)
 
 
 def rank_metrics(ranks: Ranks, ranking: Ranking, cutoffs: Sequence[int] = CUTOFFS) -> UserMetrics:
@@ -116,6 +108,24 @@ def list_metrics(users: Int, exposures: Mapping[int, Exposure]) -> UserMetrics:
         if isinstance(metric.family, OfLists) and metric.cutoff
     }
     return UserMetrics(users, metrics, {}, of_all)
+
+
+def _among_candidates(groups: TieGroups, positives: Floats, negatives: Floats, cutoffs: Sequence[int]) -> UserMetrics:
+    metrics = metrics_of(CANDIDATES, cutoffs)
+    positives, negatives = np.sort(positives), np.sort(negatives)  # the order of rows must not show in the last digits
+    of_all = {
+        metric.name: metric.family.of(positives, negatives) for metric in metrics if isinstance(metric.family, Pooled)
+    }
+    return UserMetrics(groups.users, metrics, _per_user(metrics, groups), of_all)
+
+
+def _check_finite(score: NDArray[Any], user_of: Callable[[Any], Any]) -> None:
+    broken = np.flatnonzero(~np.isfinite(score))
+    if broken.size:
+        raise DataError(
+            f"{broken.size} of {score.size} scores are not finite (first: row {broken[0]}, user {user_of(broken[0])}, "
+            f"{score[broken[0]]}); the model has diverged, train it again with a lower training.learning_rate"
+        )
 
 
 def _per_user(metrics: Sequence[Metric], groups: TieGroups) -> dict[str, Float]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Int = NDArray[np.int64]
 
 
@@ -31,6 +32,13 @@ class Ranks:
     tied: Int
     others: Int
 
+    @classmethod
+    def of_scores(cls, scores: NDArray[Any]) -> Self:
+        """Of scores [U, 1 + n] with each user's positive in column 0."""
+        positive, negatives = scores[:, :1], scores[:, 1:]
+        above, tied = (np.count_nonzero(found, axis=1) for found in (negatives > positive, negatives == positive))
+        return cls(above, tied, np.full(len(scores), negatives.shape[1]))
+
 
 @dataclass(frozen=True)
 class TieGroups:
@@ -42,7 +50,6 @@ class TieGroups:
     users: Int  # [U]
     first: Int  # [U]
     owner: Int  # [G] which of the users
-    score: Float  # [G]
     above: Int  # [G] rows of the same user that score higher
     positives: Int  # [G]
     negatives: Int  # [G]
@@ -60,7 +67,6 @@ class TieGroups:
             users=user[user_start].astype(np.int64),
             first=np.searchsorted(start, user_start),
             owner=owner,
-            score=score[start],
             above=start - user_start[owner],
             positives=positives,
             negatives=size - positives,
@@ -68,10 +74,7 @@ class TieGroups:
 
     @classmethod
     def of_ranks(cls, ranks: Ranks) -> Self:
-        """The groups of users with one positive: what scores higher, the positive and its equals, the rest.
-
-        Scores are not known any more and stand as 2, 1 and 0.
-        """
+        """The groups of users with one positive: what scores higher, the positive and its equals, the rest."""
         users = np.arange(len(ranks.above))
         below = ranks.others - ranks.above - ranks.tied
         nothing = np.zeros_like(users)
@@ -79,7 +82,6 @@ class TieGroups:
             users=users,
             first=3 * users,
             owner=np.repeat(users, 3),
-            score=np.tile([2.0, 1.0, 0.0], len(users)),
             above=np.column_stack([nothing, ranks.above, ranks.above + ranks.tied + 1]).ravel(),
             positives=np.tile([0, 1, 0], len(users)),
             negatives=np.column_stack([ranks.above, ranks.tied, below]).ravel(),
