@@ -59,7 +59,7 @@ def trained(data: Dataset, settings: Settings, head: str, ids: str, **made: Any)
     if "start" in made:
         with torch.no_grad():
             made["start"](model)
-    state = TrainingState("")
+    state = TrainingState("", "valid_uauc")
     fit(model, data, settings.training, state, lambda _: None)
     test = candidate_metrics(score_candidates(model, View.of(model, data, "test"), 1024)).summarise()
     return model, [state.best["valid_uauc"], test["uauc"], test["ndcg_10"]]
@@ -76,7 +76,7 @@ def start(kind: str, item_model: Recommender, semantic_model: Recommender) -> An
             return
         warm_start(model, semantic_model)
         if kind == "released codes":
-            model.head.codebook.start_from(semantic_model.history.embedding.weight[1:])
+            model.head.codebook.start_from(semantic_model.items.of_class.embedding.weight[1:])
         if kind == "both":
             for part in ("history", "backbone", "target"):
                 getattr(model, part).load_state_dict(getattr(item_model, part).state_dict())

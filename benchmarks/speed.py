@@ -32,7 +32,7 @@ def random_data(users: int, items: int, events: int) -> Dataset:
     rng = np.random.default_rng(0)
     sequence = rng.integers(1, items + 1, users * events).astype(np.int32)
     sequences = Sequences(sequence, np.arange(users + 1) * events, items)
-    candidates = {split: sequences.sample_candidates(99, rng) for split in ("valid", "test")}
+    candidates = {split: sequences.untouched().sample_different(99, rng) for split in ("valid", "test")}
     return Dataset(pd.DataFrame(index=range(users)), pd.DataFrame(index=range(items)), sequences, candidates, {})
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     dataset = random_data(arguments.users, arguments.items, 13)
     classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(arguments.items) % arguments.classes + 1])
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s); the median of {arguments.epochs} epochs")
-    print(f"{'backbone':9} {'head':9} {'train rows/s':>13} {'eval users/s':>13} {'peak MB so far':>15}")
+    print(f"{'backbone':9} {'head':9} {'targets/s':>13} {'eval users/s':>13} {'peak MB so far':>15}")
     for backbone, head in product(arguments.backbones.split(","), ("static", "finetune", "duet", "apg", "solid")):
         torch.manual_seed(0)
         solid = head == "solid"
@@ -61,7 +61,13 @@ def main() -> None:
         model = Recommender(config, classes if solid else None)
         rates: list[float] = []
         loop = TrainingSettings(epochs=arguments.epochs, patience=arguments.epochs)
-        fit(model, dataset, loop, TrainingState(""), lambda state, rates=rates: rates.append(state.rows_per_second))
+        fit(
+            model,
+            dataset,
+            loop,
+            TrainingState("", "valid_full_ndcg_10"),
+            lambda state, rates=rates: rates.append(state.targets_per_second),
+        )
         started = time.perf_counter()
         score_candidates(model, View.of(model, dataset, "test"), 1024)
         users = dataset.n_users / (time.perf_counter() - started)

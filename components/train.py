@@ -8,6 +8,7 @@ from components.common import step
 @dsl.container_component
 def train_baseline(
     prepared: dsl.Input[dsl.Dataset],
+    vectors: dsl.Input[dsl.Dataset],
     head: str,
     backbone: str,
     model: dict,
@@ -20,6 +21,7 @@ def train_baseline(
 
     Args:
         prepared: What prepare made.
+        vectors: What features made.
         head: Kind of model, such as static (one set of weights for everybody) or duet (weights generated a user).
         backbone: What turns a history into a state, such as sasrec.
         model: Section model of the settings without the backbone: sizes.
@@ -35,6 +37,7 @@ def train_baseline(
         "train",
         "--head", head,
         "--prepared", prepared.path,
+        "--features", vectors.path,
         "--out", trained.path,
         model=model, model__backbone=backbone, training=training, finetune=finetune, apg=apg,
     )  # fmt: skip
@@ -43,6 +46,7 @@ def train_baseline(
 @dsl.container_component
 def train_item(
     prepared: dsl.Input[dsl.Dataset],
+    vectors: dsl.Input[dsl.Dataset],
     head: str,
     backbone: str,
     model: dict,
@@ -54,6 +58,7 @@ def train_item(
 
     Args:
         prepared: What prepare made.
+        vectors: What features made.
         head: The generator of weights: duet or apg.
         backbone: What turns a history into a state, such as sasrec.
         model: Section model of the settings without the backbone: sizes.
@@ -68,6 +73,7 @@ def train_item(
         "train",
         "--head", head,
         "--prepared", prepared.path,
+        "--features", vectors.path,
         "--out", trained.path,
         model=model, model__backbone=backbone, training=training, apg=apg,
     )  # fmt: skip
@@ -113,6 +119,7 @@ def train_semantic(
 @dsl.container_component
 def train_solid(
     prepared: dsl.Input[dsl.Dataset],
+    vectors: dsl.Input[dsl.Dataset],
     semantics: dsl.Input[dsl.Dataset],
     semantic_model: dsl.Input[dsl.Model],
     backbone: str,
@@ -127,6 +134,7 @@ def train_solid(
 
     Args:
         prepared: What prepare made.
+        vectors: What features made.
         semantics: What assign made: the class of every item.
         semantic_model: The semantic model of the same classes, from which SOLID starts.
         backbone: What turns a history into a state, such as sasrec.
@@ -144,6 +152,7 @@ def train_solid(
         "train",
         "--head", "solid",
         "--prepared", prepared.path,
+        "--features", vectors.path,
         "--semantics", semantics.path,
         "--semantic-model", semantic_model.path,
         "--out", trained.path,

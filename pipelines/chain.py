@@ -55,7 +55,7 @@ def chain(deployment: Deployment) -> GraphComponent:
         """
         learning = {"prepared": prepared, "backbone": backbone, "model": model, "training": training, "apg": apg}
         with dsl.ParallelFor(baselines, name="baselines") as head:
-            baseline = train_baseline(head=head, finetune=finetune, **learning)
+            baseline = train_baseline(vectors=vectors, head=head, finetune=finetune, **learning)
             deployment.place(baseline, "baseline")
         item_model, embeddings, solid = train_models(
             deployment,

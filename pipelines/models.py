@@ -29,7 +29,8 @@ def train_models(
     Returns:
         The item model, its embeddings, and the SOLID model of a modality, for ``dsl.Collected`` at each place of use.
     """
-    item = deployment.place(train_item(prepared=prepared, head=generator, **learning), "item").outputs["trained"]
+    placed = deployment.place(train_item(prepared=prepared, vectors=vectors, head=generator, **learning), "item")
+    item = placed.outputs["trained"]
     embedded = deployment.place(embed(prepared=prepared, model=item), "embed")
     embeddings = embedded.outputs["embeddings"]
     with dsl.ParallelFor(modalities, name="modalities") as modality:
@@ -41,6 +42,7 @@ def train_models(
         deployment.place(semantic, "semantic")
         solid = train_solid(
             prepared=prepared,
+            vectors=vectors,
             semantics=classes,
             semantic_model=semantic.outputs["trained"],
             generator=generator,

@@ -142,6 +142,7 @@ Any head goes with any backbone (model.backbone). Heads:
 @click.option("--ids", type=click.Choice(IDS),
               help="What an item's embedding is: the item's own, its class's, or the sum of both  "
               "[default: item; for solid fusion.ids]")  # fmt: skip
+@click.option("--features", type=INPUT, help="Output of features, whose vectors are part of what an item is.")
 @click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or both, or --head solid).")
 @click.option("--semantic-model", type=INPUT, help="Trained duet or apg on classes, from which solid starts.")
 @settings_options

@@ -1,4 +1,4 @@
-"""Backbones, heads and encoders by name: what each reads, and where its code is.
+"""Backbones, heads, losses and encoders by name: what each reads, and where its code is.
 
 The one place that knows, for whoever trains, records, plans or draws a model. Free of torch, so that the command line,
 the pipelines and the plans of a comparison can ask without loading it: code stands here by its name and is imported
@@ -30,11 +30,22 @@ class Fusion(Protocol):
     def codebook(self) -> str: ...  # noqa: D102
 
 
+class Model(Protocol):
+    """Of the section ``model``, likewise."""
+
+    @property
+    def form(self) -> str: ...  # noqa: D102
+    @property
+    def vectors(self) -> str | tuple[str, ...]: ...  # noqa: D102
+
+
 class Settings(Protocol):
     """The settings, which take their choices from here and so cannot be named."""
 
     @property
     def fusion(self) -> Fusion: ...  # noqa: D102
+    @property
+    def model(self) -> Model: ...  # noqa: D102
     def model_dump(self, *, mode: str = ..., include: Any = ..., exclude: Any = ...) -> dict[str, Any]: ...  # noqa: D102
 
 
@@ -47,12 +58,14 @@ class BackboneKind:
         code: of its class, a :class:`~solid.models.backbones.base.Backbone`, as module:name.
         attends: whether ``model.attention_heads`` says how.
         shortest: history length that it needs.
+        loss: what ``training.loss: auto`` means for it.
     """
 
     name: str
     code: str
     attends: bool = False
     shortest: int = 1
+    loss: str = "softmax"
 
     def load(self) -> Any:
         """Its class."""
@@ -66,7 +79,46 @@ BACKBONES: dict[str, BackboneKind] = {
         BackboneKind("gru4rec", "solid.models.backbones.gru4rec:GRU4Rec"),
         # its mask takes one of the positions
         BackboneKind("bert4rec", "solid.models.backbones.bert4rec:BERT4Rec", attends=True, shortest=2),
-        BackboneKind("din", "solid.models.backbones.din:DIN"),
+        # every candidate costs what a user costs elsewhere
+        BackboneKind("din", "solid.models.backbones.din:DIN", loss="sampled_softmax"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """A loss as those see it who only name it.
+
+    Attributes:
+        name: as ``training.loss`` takes it.
+        about: one line for people.
+        code: of its class, a :class:`~solid.training.losses.base.Loss`, as module:name.
+    """
+
+    name: str
+    about: str
+    code: str
+
+    def load(self) -> Any:
+        """Its class."""
+        return _imported(self.code)
+
+
+LOSSES: dict[str, LossKind] = {
+    kind.name: kind
+    for kind in (
+        LossKind("softmax", "cross-entropy over all items", "solid.training.losses.softmax:Softmax"),
+        LossKind(
+            "sampled_softmax",
+            "cross-entropy over the answer and drawn items, corrected for how they were drawn",
+            "solid.training.losses.sampled_softmax:SampledSoftmax",
+        ),
+        LossKind(
+            "gbce",
+            "binary cross-entropy with drawn items, calibrated for how few they are",
+            "solid.training.losses.gbce:GeneralisedBinaryCrossEntropy",
+        ),
+        LossKind("bce", "binary cross-entropy with drawn items", "solid.training.losses.bce:BinaryCrossEntropy"),
     )
 }
 
@@ -126,6 +178,10 @@ class HeadKind:
     def reads_classes(self, ids: Ids) -> bool:
         """Whether it needs the output of assign."""
         return self.on_generator or ids != "item"
+
+    def reads_features(self, ids: Ids, settings: Settings) -> bool:
+        """Whether it needs the output of features: projections of vectors are part of what its items are."""
+        return ids != "semantic" and settings.model.form != "released" and bool(settings.model.vectors)
 
     def starts_from_semantic_model(self, settings: Settings) -> bool:
         """Whether a model trained on classes is where it starts.

@@ -17,15 +17,18 @@ from solid.evaluation.scoring import View, score_candidates
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.heads.solid import SolidHead
+from solid.models.layers import Rows
 from solid.models.recommender import Recommender
 from solid.semantics.clustering import cluster
 from solid.semantics.vectors import unit_rows
-from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings, TrainingSettings
+from solid.settings.loading import load_settings
+from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).resolve().parent.parent
 EPOCHS = 12
 
 
@@ -46,12 +49,14 @@ class Trained:
 
     def train(self, classes: Tensor) -> tuple[Recommender, float]:
         torch.manual_seed(0)
+        preset = load_settings(ROOT / "presets" / "released.yaml")  # the method as it was published
         config = ModelConfig(
             head="solid", ids="both", modality="text", n_items=self.data.n_items, n_classes=int(classes.max()),
-            model={"dropout": 0.2}, fusion=FusionSettings(), digest="",
+            model=preset.model, fusion=FusionSettings(), digest="",
         )  # fmt: skip
         model = Recommender(config, classes)
-        fit(model, self.data, TrainingSettings(epochs=EPOCHS, patience=EPOCHS), TrainingState(""), lambda _: None)
+        loop = preset.training.model_copy(update={"epochs": EPOCHS, "patience": EPOCHS})
+        fit(model, self.data, loop, TrainingState("", "valid_uauc"), lambda _: None)
         scores = score_candidates(model, View.of(model, self.data, "test"), 1024)
         return model, candidate_metrics(scores).summarise()["uauc"]
 
@@ -73,8 +78,7 @@ def histories(trained: Trained) -> Tensor:
 def vectors(model: Recommender, histories: Tensor) -> Tensor:
     with torch.no_grad():
         user = model.encode(histories)
-        assert user.state_BD is not None
-        return user.layers(user.state_BD.unsqueeze(1)).squeeze(1)
+        return user.vectors()
 
 
 def test_shuffled_semantic_ids_destroy_the_gain(trained: Trained) -> None:
@@ -98,7 +102,8 @@ def test_the_generated_weights_differ_between_users(trained: Trained, histories:
     head = trained.model.head
     assert isinstance(head, SolidHead) and head.history is not None and head.semantic is not None
     with torch.no_grad():
-        weights = head.semantic(head.history(trained.classes[histories]), histories).weights[0]
+        hidden = head.history(head.classes(trained.classes[histories].unsqueeze(2)))
+        weights = head.semantic(hidden, Rows.last(histories)).weights[0]
     assert (weights.std(dim=0) / weights.std()).median() > 0.05
 
 

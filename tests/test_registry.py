@@ -44,7 +44,7 @@ from solid.training.state import TrainingState
 
 USERS, ITEMS, EVENTS, LENGTH = 80, 24, 8, 4
 DIGEST = "0" * 32 + ".dir"
-MODEL = {"dim": 8, "length": LENGTH, "attention_heads": 2}
+MODEL = {"form": "released", "dim": 8, "length": LENGTH, "layers": 1, "attention_heads": 2}
 SETTINGS = Settings.model_validate({"model": MODEL, "evaluation": {"bootstrap": 200}, "registry": {"name": "tiny"}})
 
 
@@ -98,8 +98,8 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def strong(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    model, loop = build(1), TrainingSettings(epochs=8, learning_rate=0.03, batch_size=200)
-    fit(model, Dataset.load(prepared), loop, TrainingState("test"), lambda state: None)
+    model, loop = build(1), TrainingSettings(epochs=8, learning_rate=0.03, batch_size=40, metric="uauc")
+    fit(model, Dataset.load(prepared), loop, TrainingState("test", "valid_uauc"), lambda state: None)
     return saved(model, tmp_path_factory.mktemp("strong") / "model", valid_uauc=0.9)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from solid import __version__
 from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
-from solid.kinds import HEADS
+from solid.kinds import HEADS, Ids
 from solid.settings.schema import Backbone, Settings
 from solid.storage.local import file_md5, folder_digest
 
@@ -158,7 +158,7 @@ class _Chain:
         decides = evaluation.model_dump(mode="json", include={"full", "batch_size"})
         return self._add("score", model.name, {}, decides, prepared=self.prepared(), model=model)
 
-    def train(self, head: str, ids: str, modality: str | None, semantic_model: Job | None = None) -> Job:
+    def train(self, head: str, ids: Ids, modality: str | None, semantic_model: Job | None = None) -> Job:
         options = {"head": head, "ids": ids}
         name = [
             self.source.name,
@@ -171,6 +171,7 @@ class _Chain:
             "train", f"{' '.join(name)} seed {self.seed}", options, [options, HEADS[head].decides(self.settings)],
             prepared=self.prepared(), semantics=self.assign(modality) if modality else None,
             semantic_model=semantic_model,
+            features=self.features() if HEADS[head].reads_features(ids, self.settings) else None,
         )  # fmt: skip
 
     def assign(self, modality: str) -> Job:

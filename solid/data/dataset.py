@@ -46,6 +46,14 @@ class Dataset:
         """N."""
         return len(self.items)
 
+    def only(self, users: NDArray[np.int64]) -> Dataset:
+        """These users [B], ascending, as if there were no others; the items are all there."""
+        kept = np.isin(self.sequences.users_of(np.arange(len(self.sequences.items))), users)
+        lengths = np.diff(self.sequences.offsets)[users]
+        sequences = Sequences(self.sequences.items[kept], np.append(0, np.cumsum(lengths)), self.n_items)
+        candidates = {split: drawn[users] for split, drawn in self.candidates.items()}
+        return Dataset(self.users.iloc[users], self.items, sequences, candidates, self.stats)
+
     @classmethod
     def load(cls, folder: Path) -> Dataset:
         """Read the output folder of prepare.
@@ -85,7 +93,7 @@ def _load(path: Path, load: Callable[[Path], Any]) -> Any:
 
 
 def read_classes(semantics: Path, n_items: int) -> NDArray[np.int32]:
-    """The class of every item, int32 [N + 1], from an output folder of assign; entry 0, padding, is class 0.
+    """The classes of every item at each level, int32 [N + 1, S], from an output folder of assign; 0 for padding.
 
     Raises:
         DataError: the table is missing, or is not one of these items.
@@ -96,4 +104,5 @@ def read_classes(semantics: Path, n_items: int) -> NDArray[np.int32]:
     table = pd.read_parquet(path)
     if not np.array_equal(table["item"], np.arange(1, n_items + 1)):
         raise DataError(f"{path}: made for other items than the {n_items:,} prepared; run solid assign again")
-    return np.append(np.int32(0), table["class"].to_numpy(np.int32))
+    levels = table.drop(columns="item").to_numpy(np.int32)
+    return np.concatenate([np.zeros_like(levels[:1]), levels])

@@ -111,9 +111,10 @@ def _joined(words: pa.Array, windows: Ints) -> pa.Array:
 
 def _train(dataset: Dataset, negatives: int, seed: int) -> Iterator[_Groups]:
     sequences, rng = dataset.sequences, np.random.default_rng(seed)
+    untouched = sequences.untouched()
     targets = np.sort(np.concatenate([sequences.targets("train"), sequences.targets("valid")]))
     for events in _batches(targets, 1 + negatives):
-        yield _groups(dataset, events, sequences.sample_negatives(sequences.users_of(events), negatives, rng))
+        yield _groups(dataset, events, untouched.sample(sequences.users_of(events), negatives, rng))
 
 
 def _test(dataset: Dataset) -> Iterator[_Groups]:

@@ -45,7 +45,8 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
     offsets = np.searchsorted(events["user"], np.arange(len(numbered.users) + 1))
     sequences = Sequences(events["item"].to_numpy(), offsets, len(numbered.items))
     rng = np.random.default_rng(settings.seed)
-    candidates = {split: sequences.sample_candidates(settings.negatives, rng) for split in HELD_OUT}
+    untouched = sequences.untouched()
+    candidates = {split: untouched.sample_different(settings.negatives, rng) for split in HELD_OUT}
     stats = {
         "digest": manifest["digest"],
         "origin": manifest["source"],

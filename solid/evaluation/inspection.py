@@ -97,7 +97,7 @@ def codebook_use(model: Model, dataset: Dataset, batch_size: int) -> CodebookUse
     for start in range(0, len(events), batch_size):
         windows = dataset.sequences.windows(events[start : start + batch_size], model.config.length)
         items = torch.from_numpy(windows)
-        user = model.read(items)
+        user = model.read(*model.backbone.question(items))
         counts += torch.bincount(codebook.nearest(user.hidden_BLD[user.real_BL]), minlength=len(counts))
     return CodebookUse(np.sort(counts.numpy())[::-1])
 
@@ -160,5 +160,5 @@ def titles_of(dataset: Dataset) -> list[str]:
 
 def _classes_of(model: Model) -> Ints | None:
     """What its items' classes are [N]; None for a model that reads items alone."""
-    classes = model.class_of_item if isinstance(model, Recommender) else None
-    return None if classes is None else classes.numpy()[1:]
+    classes = model.items.classes if isinstance(model, Recommender) else None
+    return None if classes is None else classes.numpy()[1:, 0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from solid.models.config import BaseConfig
+from solid.models.layers import Rows
 
 
 class Model(Protocol):
@@ -54,13 +55,22 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Users, encoded once for all their candidates."""
+    """Histories, encoded once for all candidates: a row for each place of them that is asked what comes next.
+
+    Legend: B users, L history positions, R rows, D width; outside training R = B and row b is user b.
+    """
 
     hidden_BLD: Tensor
     real_BL: Tensor
-    state_BD: Tensor | None
+    rows: Rows
+    state_RD: Tensor | None
     """What the backbone read; None where that depends on the candidate."""
     layers: Callable[[Tensor], Tensor]
-    """The adaptive layers, for rows [B, n, I] of each user."""
+    """The adaptive layers, for vectors [R, n, I] of each row."""
     losses: dict[str, Tensor]
     """Terms of the loss beside that of the candidates, already weighted; empty in evaluation."""
+
+    def vectors(self) -> Tensor:
+        """What items are multiplied by, [R, D]."""
+        assert self.state_RD is not None
+        return self.layers(self.state_RD.unsqueeze(1)).squeeze(1)

@@ -1,28 +1,32 @@
-"""The recommender: embeddings and backbone of one branch, an adaptive head, and the score of candidates.
+"""The recommender: what items are, a backbone that reads histories of them, an adaptive head, the score of candidates.
 
 Any backbone goes with any head: the backbone says which widths the adaptive layers have, the head where they come from.
 
-Legend: B users, L history positions, D width, C candidates, N items, K classes, M hidden positions of a batch.
+Legend: B users, L history positions, R rows, D width, C candidates, N items, S levels of classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from solid.kinds import BACKBONES, HEADS
-from solid.models.backbones.base import Backbone, Reading
+from solid.models.backbones.base import Backbone
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Head
-from solid.models.layers import MLP, HistoryEncoder, LowRank, embedding, mask_of
+from solid.models.heads.base import Head, Reading
+from solid.models.history import HistoryEncoder
+from solid.models.items import ItemTable
+from solid.models.layers import MLP, LowRank, Rows, real_of
 from solid.models.protocols import Encoded
 from solid.models.storage import read_model, reading_model, write_model
 
-# Largest table of what candidates cost held at once in evaluation, in floats: 8 MiB. Allocators give tables of 32 MiB
-# back to the system after each use, and evaluation takes twice as long.
+# Largest table of what candidates cost held at once, in floats: 8 MiB. Allocators give tables of 32 MiB back to the
+# system after each use, and evaluation takes twice as long.
 _CELLS = 1 << 21
 
 
@@ -32,26 +36,31 @@ class Recommender(nn.Module):
     A user is encoded once (:meth:`encode`), and all of that user's candidates are scored against the encoding.
     """
 
-    class_of_item: Tensor | None
-
-    def __init__(self, config: ModelConfig, class_of_item: Tensor | None = None) -> None:
+    def __init__(
+        self, config: ModelConfig, classes: Tensor | None = None, vectors: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Build with fresh weights.
 
         Args:
             config: what to build.
-            class_of_item: class of every item [N + 1], 0 for padding; for models that read classes.
+            classes: class of every item at each level [N + 1, S] (or [N + 1] where there is one), 0 for padding; for
+                models that read classes.
+            vectors: kind -> a vector of every item [N + 1, F], zero for padding and for items without; for models
+                whose items have projections of them.
         """
         super().__init__()
         self.config = config
-        model = config.model
-        dim, length = model.dim, model.length
-        self.register_buffer("class_of_item", class_of_item)
-        n_ids = config.n_classes if config.ids == "semantic" else config.n_items
-        self.history = HistoryEncoder(n_ids, dim, length, model.dropout)
-        self.class_embedding = embedding(config.n_classes, dim) if config.ids == "both" else None
+        model, ids = config.model, config.ids
+        if classes is not None and classes.dim() == 1:
+            classes = classes.unsqueeze(1)
+        self.items = ItemTable(
+            config.n_items, model.dim, ids=ids != "semantic", classes=classes, adds_classes=ids != "item",
+            vectors=vectors,
+        )  # fmt: skip
+        self.history = HistoryEncoder(model)
         self.backbone: Backbone = BACKBONES[model.backbone].load()(model, config.n_items)
-        self.target = MLP(dim, dim, dim)
-        self.head: Head = HEADS[config.head].load()(self.backbone.widths, config)
+        self.target = MLP(model.dim, model.dim, model.dim) if model.form == "released" else nn.Identity()
+        self.head: Head = HEADS[config.head].load()(self.backbone.widths, config, classes)
 
     @property
     def device(self) -> torch.device:
@@ -59,66 +68,47 @@ class Recommender(nn.Module):
         return self.history.position.device
 
     def encode(self, items_BL: Tensor) -> Encoded:
-        """Encode right-padded histories of item ids [B, L]."""
-        user = self.read(items_BL)
-        return user if self.training else self.head.adapt(user, items_BL, self)
+        """Encode right-padded histories of item ids [B, L], to know what comes next."""
+        items_BL = items_BL[:, : max(1, int(items_BL.ne(0).sum(1).max()))]
+        return self.head.adapt(self.read(*self.backbone.question(items_BL)), items_BL, self)
 
-    def read(self, items_BL: Tensor) -> Encoded:
-        """Encode as :meth:`encode` does, without what the head does to single users before it scores."""
-        items_BL = self.backbone.trim(items_BL)
-        embedded_BLD = self.embed(items_BL)
-        hidden_BLD = self.history.hidden(embedded_BLD + self.history.position[: items_BL.shape[1]])
-        classes_BL = None if self.class_of_item is None else self._classes(items_BL)
-        reading = self.backbone.begin(Reading(items_BL, hidden_BLD, classes_BL), self.history)
-        adapted = self.head(reading.hidden_BLD, items_BL, reading.classes_BL)
+    def read(self, items_BL: Tensor, rows: Rows) -> Encoded:
+        """Encode what stands in histories up to each row, without what the head does to single users."""
+        known_BL = items_BL.masked_fill(items_BL > self.config.n_items, 0)  # the rest is the backbone's own
+        hidden_BLD = self.history(self.backbone.fill(self.items(known_BL), items_BL))
+        real_BL = real_of(items_BL)
+        adapted = self.head(Reading(real_BL, hidden_BLD, self.items.classes_of(known_BL), rows))
+        state_RD = self.backbone.states(hidden_BLD, items_BL, rows)
+        return Encoded(hidden_BLD, real_BL, rows, state_RD, adapted.layers, adapted.losses)
 
-        def score(states_BLD: Tensor, where_BL: Tensor, candidates_MC: Tensor) -> Tensor:
-            # The layers belong to users, so they are applied to all positions of each.
-            vectors_MD = adapted.layers(states_BLD)[where_BL]
-            return torch.bmm(self.target(self.embed(candidates_MC)), vectors_MD.unsqueeze(2)).squeeze(2)
+    def score(self, user: Encoded, candidates_RC: Tensor) -> Tensor:
+        """Return the logits [R, C] of each row's candidates (item ids)."""
+        return self._score(user, self.items(candidates_RC))
 
-        state_BD, losses = self.backbone.read(reading, self.history, score)
-        return Encoded(reading.hidden_BLD, mask_of(items_BL), state_BD, adapted.layers, adapted.losses | losses)
-
-    def score(self, user: Encoded, candidates_BC: Tensor) -> Tensor:
-        """Return the logits [B, C] of each user's candidates (item ids)."""
-        return self._score_embedded(user, self.embed(candidates_BC))
+    def score_same(self, user: Encoded, candidates_C: Tensor) -> Tensor:
+        """Return the logits [R, C] of candidates (item ids) of all rows."""
+        return self._score(user, self.items(candidates_C).unsqueeze(0))
 
     def score_all(self, user: Encoded) -> Tensor:
-        """Return the logits [B, N] of all items; column j belongs to item j + 1."""
-        if self.config.ids != "semantic":
-            return self._score_embedded(user, self.embed(self._all_items()).unsqueeze(0))
-        # Every class once, so that the items of a class have exactly equal scores.
-        logits_BK = self._score_embedded(user, self.history.embedding.weight[1:].unsqueeze(0))
-        return logits_BK[:, self._classes(self._all_items()) - 1]
+        """Return the logits [R, N] of all items; column j belongs to item j + 1."""
+        if self.config.ids != "semantic" or self.items.classes is None or self.items.projections:
+            return self._score(user, self.items.all().unsqueeze(0))
+        # Every combination of classes once, so that the items that share it have exactly equal scores.
+        distinct_KS, of_item = torch.unique(self.items.classes[1:], dim=0, return_inverse=True)
+        first_K = torch.full((len(distinct_KS),), len(of_item), device=of_item.device)
+        first_K.scatter_reduce_(0, of_item, torch.arange(len(of_item), device=of_item.device), "amin")
+        return self.score_same(user, first_K + 1)[:, of_item]
 
-    def _score_embedded(self, user: Encoded, embedded_BCD: Tensor) -> Tensor:
-        """Logits [B, C] of embeddings [B, C, D], or [1, C, D] where all users have the same candidates."""
-        B, L = user.real_BL.shape
-        # Where only logits are wanted, candidates that cost much come in parts: memory does not grow with their number.
-        cells = 0 if torch.is_grad_enabled() else self.backbone.cells(L)
-        at_once = max(1, _CELLS // (B * cells)) if cells else embedded_BCD.shape[1]
-        logits = [self.logits(user, part, self.target(part)) for part in torch.split(embedded_BCD, at_once, dim=1)]
-        return torch.cat(logits, dim=1)
+    def logits(self, user: Encoded, embedded_RCD: Tensor, target_RCD: Tensor) -> Tensor:
+        """The logits [R, C] of candidates: representations and what the target transform makes of them.
 
-    def logits(self, user: Encoded, embedded_BCD: Tensor, target_BCD: Tensor) -> Tensor:
-        """The logits [B, C] of candidates: embeddings and what the target transform makes of them.
-
-        Both are [B, C, D], or [1, C, D] for candidates of all users.
+        Both are [R, C, D], or [1, C, D] for candidates of all rows.
         """
-        return self.backbone.logits(user, embedded_BCD, target_BCD)
-
-    def embed(self, items: Tensor) -> Tensor:
-        """The embedding, with a last dimension D, of items of any shape."""
-        ids = items if self.config.ids != "semantic" else self._classes(items)
-        embedded: Tensor = self.history.embedding(ids)
-        if self.class_embedding is not None:
-            embedded = embedded + self.class_embedding(self._classes(items))
-        return embedded
+        return self.backbone.logits(user, embedded_RCD, target_RCD)
 
     def item_embeddings(self) -> Tensor:
-        """The embedding of every item [N, D], without padding: the `id` part of semantic ids."""
-        return self.embed(self._all_items()).detach()
+        """The representation of every item [N, D], without padding: the `id` part of semantic ids."""
+        return self.items.all().detach()
 
     def save(self, folder: Path) -> None:
         """Write model.safetensors and config.json into an existing folder."""
@@ -137,7 +127,9 @@ class Recommender(nn.Module):
         """
         with reading_model(folder):
             config, state = read_model(folder, ModelConfig)
-            model = cls(config, state.get("class_of_item"))
+            prefix = "items.vectors_"
+            vectors = {name.removeprefix(prefix): matrix for name, matrix in state.items() if name.startswith(prefix)}
+            model = cls(config, state.get("items.classes"), vectors)
             model.load_state_dict(state)
         if fold:
             model.fold()
@@ -149,9 +141,19 @@ class Recommender(nn.Module):
             if isinstance(module, LowRank):
                 module.fold()
 
-    def _all_items(self) -> Tensor:
-        return torch.arange(1, self.config.n_items + 1, device=self.history.position.device)
+    def _score(self, user: Encoded, embedded_RCD: Tensor) -> Tensor:
+        """Logits [R, C] of representations [R, C, D], or [1, C, D] where all rows have the same candidates."""
 
-    def _classes(self, items: Tensor) -> Tensor:
-        assert self.class_of_item is not None
-        return self.class_of_item[items]
+        def score(part: Tensor) -> Tensor:
+            return self.logits(user, part, self.target(part))
+
+        cells = len(user.rows.user_R) * self.backbone.cells(user.real_BL.shape[1])
+        at_once = max(1, _CELLS // cells) if cells else embedded_RCD.shape[1]
+        if at_once >= embedded_RCD.shape[1]:
+            return score(embedded_RCD)
+        # Candidates that cost much come in parts, so that memory does not grow with their number; for gradients they
+        # are scored again.
+        parts = torch.split(embedded_RCD, at_once, dim=1)
+        if torch.is_grad_enabled():
+            return torch.cat([checkpoint(score, part, use_reentrant=False) for part in parts], dim=1)
+        return torch.cat([score(part) for part in parts], dim=1)

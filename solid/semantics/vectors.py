@@ -21,7 +21,18 @@ def item_vectors(modality: str, features: Path | None, embeddings: Path | None, 
         DataError: vectors are missing, broken or of other than ``items`` items.
     """
     files = _vector_files(modality, features, embeddings)
-    return {part: unit_rows(_read_vectors(path, items)) for part, path in files.items()}
+    return {part: unit_rows(read_vectors(path, items)) for part, path in files.items()}
+
+
+def centred_rows(matrix: Float32) -> Float32:
+    """Subtract the mean of the items that have something, then scale each of their rows to length 1.
+
+    What all items have in common tells none from another, and in vectors of encoders it outweighs all else.
+    """
+    there = np.flatnonzero(matrix.any(axis=1))
+    centred = np.zeros_like(matrix)
+    centred[there] = matrix[there] - matrix[there].mean(axis=0, dtype=np.float64)
+    return unit_rows(centred)
 
 
 def unit_rows(matrix: Float32) -> Float32:
@@ -56,7 +67,12 @@ def _vector_files(modality: str, features: Path | None, embeddings: Path | None)
     return {part: files[part] for part in modality.split("_")}
 
 
-def _read_vectors(path: Path, items: int) -> Float32:
+def read_vectors(path: Path, items: int) -> Float32:
+    """A matrix [N, d] of vectors of all items.
+
+    Raises:
+        DataError: it is missing, broken or of other than ``items`` items.
+    """
     try:
         matrix = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:

@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
 from pydantic_core import core_schema
 
-from solid.kinds import BACKBONES, BASELINES, GENERATORS, HEADS, encoders
+from solid.kinds import BACKBONES, BASELINES, GENERATORS, HEADS, LOSSES, encoders
 from solid.metrics.base import CANDIDATES
 from solid.metrics.catalogue import MAIN, per_user, with_compared
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
+VectorKind = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
@@ -23,6 +24,7 @@ def one_of(known: Iterable[str]) -> GetPydanticSchema:
 
 
 Backbone = Annotated[str, one_of(BACKBONES)]
+Loss = Annotated[str, one_of(["auto", *LOSSES])]
 Head = Annotated[str, one_of(HEADS)]
 Baseline = Annotated[str, one_of(BASELINES)]
 Generator = Annotated[str, one_of(GENERATORS)]
@@ -90,39 +92,74 @@ class SemanticsSettings(Section):
 class ModelSettings(Section):
     """The recommender that every head shares."""
 
+    form: Literal["residual", "released"] = Field(
+        "residual",
+        description="residual: items are scored by the state of a trunk of `layers`, to which heads add; released: the "
+        "one layer of the released code, its target transform, and heads between state and score (method section 1)",
+    )
     backbone: Backbone = Field("sasrec", description="what turns a history into a user state (method section 1)")
-    dim: int = Field(32, ge=4, description="width d of every embedding and hidden state")
-    length: int = Field(10, ge=1, description="history length L")
-    attention_heads: int = Field(4, ge=1, description="attention heads of sasrec and bert4rec; they divide dim")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations that training sets to zero")
+    dim: int = Field(64, ge=4, description="width d of every embedding and hidden state")
+    length: int = Field(50, ge=1, description="history length L")
+    layers: int = Field(2, ge=1, description="layers of the backbone; 1 in the released form")
+    attention_heads: int = Field(2, ge=1, description="attention heads of sasrec and bert4rec; they divide dim")
+    feed_forward: int = Field(4, ge=1, description="width of their feed-forward layers, as a multiple of dim")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of numbers that are dropped in training")
     cloze: float = Field(0.2, ge=0, lt=1, description="share of history positions that bert4rec hides in training")
+    vectors: tuple[VectorKind, ...] | Literal["auto"] = Field(
+        "auto",
+        description="vectors of features whose projections are part of what an item is; auto: all there are, none in "
+        "the released form",
+    )
 
     @model_validator(mode="after")
-    def _fits_the_backbone(self) -> Self:
+    def _fits_together(self) -> Self:
         kind = BACKBONES[self.backbone]
         if self.length < kind.shortest:
             raise ValueError(f"{self.backbone} needs a length of at least {kind.shortest}: its mask takes a position")
         if kind.attends and self.dim % self.attention_heads:
             raise ValueError(f"attention_heads must divide dim, but {self.dim} / {self.attention_heads} leaves a rest")
+        if self.form == "released" and self.layers > 1:
+            raise ValueError(f"the released form has one layer, but layers is {self.layers}; set model.layers=1")
         return self
 
 
 class TrainingSettings(Section):
-    """The training loop, shared by all models."""
+    """The training loop, shared by all models that are trained by gradients."""
 
+    loss: Loss = Field(
+        "auto",
+        description="what is minimised; auto: softmax, or sampled_softmax where a candidate costs what a user costs",
+    )
+    targets: Literal["sequences", "windows"] = Field(
+        "sequences",
+        description="sequences: a user's events are learned in one pass, in pieces of a history's length that overlap "
+        "by "
+        "half; windows: each with its own history, as in the released code",
+    )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
-    patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation UAUC")
-    batch_size: int = Field(1024, ge=2, description="candidate rows a step (each history has 1 + negatives of them)")
-    negatives: int = Field(4, ge=1, description="negatives a training positive, drawn anew each epoch")
+    patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
+    batch_size: int = Field(256, ge=1, description="sequences, or windows, a step")
+    negatives: int = Field(
+        256, ge=1, description="items drawn for losses that need some: for each target, or for a step (sampled_softmax)"
+    )
+    sampling: Literal["uniform", "popularity", "batch"] = Field(
+        "uniform", description="how sampled_softmax draws them; batch: the other targets of the step"
+    )
+    calibration: float = Field(0.75, ge=0, le=1, description="t of gbce: 0 is bce, 1 has the scores of softmax")
+    softmax_memory: float = Field(64, gt=0, description="MiB that the parts of the softmax over all items may take")
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
-    weight_decay: float = Field(0.1, ge=0, description="of AdamW, decoupled from the gradient")
+    weight_decay: float = Field(0.1, ge=0, description="of AdamW")
     gradient_clip: float = Field(5.0, gt=0, description="largest global gradient norm")
+    metric: MetricName = Field(MAIN, description="metric whose best value on the held-out events picks the epoch")
     selection: Literal["valid", "test"] = Field(
         "valid",
         description="users' events that pick the epoch; test: the released protocol, which trains on the validation "
         "events and picks on the test events, only for comparison with published rows",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="seed of initial weights, order, negatives and dropout")
+    selection_users: int = Field(
+        20_000, ge=1, description="users, drawn once, whose events pick the epoch, where there are more"
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and negatives")
     threads: int = Field(
         1, ge=1, description="CPU threads; one gives the same bytes anywhere, and small batches gain nothing from more"
     )

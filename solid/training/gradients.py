@@ -44,20 +44,21 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
         ids=inputs.ids,
         modality=inputs.modality,
         n_items=dataset.n_items,
-        n_classes=0 if classes is None else int(classes.max()),
+        n_classes=0 if classes is None else int(classes[:, 0].max()),
         digest=dataset.stats["digest"],
     )
     torch.set_num_threads(settings.training.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(settings.training.seed)
-    model = Recommender(config, classes)
+    model = Recommender(config, classes, {kind: torch.from_numpy(matrix) for kind, matrix in inputs.vectors.items()})
     if inputs.semantic_model:
         warm_start(model, Recommender.load(inputs.semantic_model, fold=False))
     model.to(_device(settings.training.device))
 
+    score = f"{settings.training.selection}_{settings.training.metric}"
     decides = HEADS[inputs.head].decides(settings)
     fingerprint = _fingerprint(config, decides, inputs.digests)
-    state = TrainingState.load(partial_of(out) / _STATE, fingerprint, f"{settings.training.selection}_uauc")
+    state = TrainingState.load(partial_of(out) / _STATE, fingerprint, score)
     if state.epoch:
         say(f"resuming after epoch {state.epoch}")
     name = " ".join(filter(None, [inputs.head, config.model.backbone, inputs.ids, config.modality]))
@@ -74,7 +75,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
             run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
             figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
             best = " *" if state.best is row else ""
-            say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.rows_per_second:,.0f} rows/s)")
+            say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.targets_per_second:,.0f} targets/s)")
 
         fit(model, dataset, settings.training, state, on_epoch)
         model.save(partial)

@@ -21,8 +21,9 @@ class Inputs:
         head: kind of model.
         ids: what its embeddings are of.
         dataset: whose training targets are learned, and whose validation targets decide.
-        classes: class of every item, int32 [N + 1], 0 for padding; None for a head that reads none.
+        classes: of every item at each level, int32 [N + 1, S], 0 for padding; None for a head that reads none.
         modality: what the classes were made from.
+        vectors: kind -> of every item, float32 [N + 1, F], centred and of length 1; zero for padding and items without.
         semantic_model: folder of the model that it starts from.
         settings: of the whole chain.
         digests: of every folder that was read; with the settings they decide the result.
@@ -33,6 +34,7 @@ class Inputs:
     dataset: Dataset
     classes: NDArray[np.int32] | None
     modality: str | None
+    vectors: dict[str, NDArray[np.float32]]
     semantic_model: Path | None
     settings: Settings
     digests: list[str]

@@ -1,4 +1,4 @@
-"""The training loop: shuffled targets, fresh negatives each epoch, early stopping on validation UAUC.
+"""The training loop: shuffled pieces of users' sequences, one step a batch, early stopping on a named metric.
 
 All randomness of an epoch derives from (seed, epoch), so a resumed training needs no generator state
 and ends with the same bytes as one that was never interrupted.
@@ -9,24 +9,24 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
-from solid.evaluation.measure import value_of
-from solid.evaluation.scoring import View
-from solid.metrics.catalogue import metric
+from solid.kinds import BACKBONES, LOSSES
 from solid.models.recommender import Recommender
 from solid.settings.schema import TrainingSettings
+from solid.training.batches import Group, Pieces
+from solid.training.learned import Learned
+from solid.training.losses.base import Asked, Loss
+from solid.training.selection import Selection
 from solid.training.state import TrainingState
-
-_EVALUATION_USERS = 1024
 
 
 def fit(
@@ -36,81 +36,84 @@ def fit(
     state: TrainingState,
     on_epoch: Callable[[TrainingState], None],
 ) -> None:
-    """Train ``model`` in place until validation UAUC stops rising, then load its best weights.
+    """Train ``model`` in place until the metric stops rising, then load its best weights.
 
     Args:
         model: on the device to train on.
-        dataset: whose training targets are learned and whose validation candidates decide when to stop (those of
-            the test with ``settings.selection`` test).
+        dataset: whose training targets are learned and whose validation events decide when to stop (those of the test
+            with ``settings.selection`` test).
         settings: of the loop.
         state: a fresh state, or one to resume from; it is kept up to date.
         on_epoch: called after every epoch, for saving and logging.
 
     Raises:
         SolidError: there is nothing to train on, or the loss is no longer a number.
+        SettingsError: the loss does not go with these data.
     """
-    device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     state.restore(model, optimizer)
-    sequences, length = dataset.sequences, model.config.length
-    events = sequences.targets("train")
-    if settings.selection == "test":  # the released protocol knows no validation events
-        events = np.sort(np.concatenate([events, sequences.targets("valid")]))
-    if not len(events):
-        raise SolidError("no training targets: every user has just three events; lower prepare.k_core or add data")
-    histories = max(1, settings.batch_size // (1 + settings.negatives))
+    learned = Learned.of(dataset.sequences, settings)
+    selection = Selection(dataset, settings)
+    name = BACKBONES[model.config.model.backbone].loss if settings.loss == "auto" else settings.loss
+    loss: Loss = LOSSES[name].load()(settings, learned)
+    cut = Pieces.windows if settings.targets == "windows" else Pieces.whole
+    # Room for the answer, or for the mask in its place.
+    pieces = cut(learned.sequences, learned.targets, model.config.length - 1 + model.backbone.answers)
     while not state.finished(settings):
         epoch = state.epoch + 1
         rng = np.random.default_rng([settings.seed, epoch])
         torch.manual_seed(int(rng.integers(2**31)))
-        order = rng.permutation(events)
         sums: dict[str, float] = {}
+        done = 0
         model.train()
         started = time.perf_counter()
         with tqdm(
-            total=len(order) * (1 + settings.negatives), desc=f"epoch {epoch}", unit="row", unit_scale=True,
-            disable=None, leave=False, file=sys.stderr,
+            total=len(learned.targets), desc=f"epoch {epoch}", unit="target", unit_scale=True, disable=None,
+            leave=False, file=sys.stderr,
         ) as bar:  # fmt: skip
-            for start in range(0, len(order), histories):
-                batch = order[start : start + histories]
-                users = sequences.users_of(batch)
-                candidates = np.column_stack(
-                    [sequences.items[batch], sequences.sample_negatives(users, settings.negatives, rng)]
-                )
-                losses = _losses(
-                    model,
-                    torch.from_numpy(sequences.windows(batch, length)).to(device),
-                    torch.from_numpy(candidates.astype(np.int64)).to(device),
-                )
-                optimizer.zero_grad()
-                torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+            for batch in pieces.batches(settings.batch_size, rng):
+                with model.items.held() if loss.scores_all else nullcontext():
+                    losses, n = _of_batch(model, batch, name, loss, rng)
+                    optimizer.zero_grad()
+                    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
                 optimizer.step()
-                for name, value in losses.items():
-                    sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
-                bar.update(candidates.size)
-                bar.set_postfix(loss=f"{sums['bce'] / (start + len(batch)):.4f}", refresh=False)
+                done += n
+                for term, value in losses.items():
+                    sums[term] = sums.get(term, 0.0) + value.item() * n
+                bar.update(n)
+                bar.set_postfix(loss=f"{sums[name] / done:.4f}", refresh=False)
         seconds = time.perf_counter() - started
-        means = {name: total / len(order) for name, total in sums.items()}
+        means = {term: total / done for term, total in sums.items()}
         if not math.isfinite(sum(means.values())):
             raise SolidError(
                 f"epoch {epoch}: the loss is not a number any more; lower training.learning_rate or fusion.t"
             )
         means |= model.head.figures()
-        uauc = value_of(model, View.of(model, dataset, settings.selection), metric("uauc"), _EVALUATION_USERS)
-        state.advance(model, optimizer, {"epoch": epoch, **means, state.score: uauc})
-        state.rows_per_second = len(order) * (1 + settings.negatives) / seconds
+        state.advance(model, optimizer, {"epoch": epoch, **means, state.score: selection.value(model)})
+        state.targets_per_second = done / seconds
         on_epoch(state)
     model.load_state_dict(state.best_weights)
     model.eval()
 
 
-def _losses(model: Recommender, histories_BL: Tensor, candidates_BC: Tensor) -> dict[str, Tensor]:
-    """Binary cross-entropy over the candidates (column 0 is the positive) and the head's own terms."""
-    user = model.encode(histories_BL)
-    logits_BC = model.score(user, candidates_BC)
-    labels_BC = torch.zeros_like(logits_BC)
-    labels_BC[:, 0] = 1.0
-    return {"bce": functional.binary_cross_entropy_with_logits(logits_BC, labels_BC), **user.losses}
+def _of_batch(
+    model: Recommender, batch: list[Group], name: str, loss: Loss, rng: np.random.Generator
+) -> tuple[dict[str, Tensor], int]:
+    """The mean losses over all rows of a batch, and their number."""
+    parts = list(_of_groups(model, batch, name, loss, rng))
+    rows = sum(n for _, n in parts)
+    return {term: torch.stack([part[term] * (n / rows) for part, n in parts]).sum() for term in parts[0][0]}, rows
+
+
+def _of_groups(
+    model: Recommender, batch: list[Group], name: str, loss: Loss, rng: np.random.Generator
+) -> Iterator[tuple[dict[str, Tensor], int]]:
+    for group in batch:
+        sequences, asked = (torch.from_numpy(part).to(model.device) for part in (group.items_BL, group.asked_BL))
+        task = model.backbone.task(sequences, asked)
+        user = model.read(task.items_BL, task.rows)
+        users_R = group.users_B[task.rows.user_R.cpu().numpy()]
+        yield {name: loss(Asked(model, user, task.targets_R, users_R), rng), **user.losses}, len(task.targets_R)

@@ -23,7 +23,7 @@ class TrainingState:
 
     fingerprint: str
     """Of every setting, input and version that decides the result; a state of another one is not resumed."""
-    score: str = "valid_uauc"
+    score: str
     """The column of the history whose highest value picks the epoch."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One row an epoch: epoch, losses, the score."""
@@ -33,8 +33,8 @@ class TrainingState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     moments: dict[str, Tensor] = field(default_factory=dict)
     """Optimizer state by "<parameter index>.<name>"."""
-    rows_per_second: float = 0.0
-    """Candidate rows trained in the last epoch; shown to people, never stored."""
+    targets_per_second: float = 0.0
+    """Trained in the last epoch; shown to people, never stored."""
 
     @property
     def epoch(self) -> int:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
 from solid.kinds import HEADS, HeadKind, Ids
-from solid.settings.schema import Head, Settings
+from solid.semantics.vectors import centred_rows, read_vectors
+from solid.settings.schema import Head, ModelSettings, Settings, VectorKind
 from solid.storage.local import folder_digest, read_json
 from solid.training.inputs import Inputs
 
@@ -20,6 +25,7 @@ def train(
     semantics: Path | None,
     semantic_model: Path | None,
     settings: Settings,
+    features: Path | None = None,
 ) -> None:
     """Train one model and write its folder: model.safetensors, config.json, history.csv, training.json.
 
@@ -34,6 +40,7 @@ def train(
         semantic_model: trained duet or apg on classes from which solid and its codebook start; without it they start
             afresh.
         settings: of the whole chain; model, training and what belongs to the head are used.
+        features: output of features, whose vectors may be part of what an item is (``model.vectors``).
 
     Raises:
         SettingsError: the combination of options makes no sense.
@@ -48,9 +55,10 @@ def train(
         dataset=dataset,
         classes=read_classes(semantics, dataset.n_items) if semantics else None,
         modality=read_json(semantics / "quality.json")["modality"] if semantics else None,
+        vectors=_vectors(features, dataset.n_items, settings.model) if kind.reads_features(ids, settings) else {},
         semantic_model=semantic_model,
         settings=settings,
-        digests=[folder_digest(folder) for folder in (prepared, semantics, semantic_model) if folder],
+        digests=[folder_digest(folder) for folder in (prepared, semantics, semantic_model, features) if folder],
     )
     kind.load_trainer()(inputs, out)
 
@@ -64,3 +72,15 @@ def _check_options(kind: HeadKind, ids: Ids, semantics: Path | None, semantic_mo
         raise SettingsError("this model reads items alone: leave out --semantics, or add --ids semantic or --ids both")
     if not kind.on_generator and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
+
+
+def _vectors(features: Path | None, n_items: int, model: ModelSettings) -> dict[str, NDArray[np.float32]]:
+    """The vectors that are part of what an item is."""
+    wanted = get_args(VectorKind) if model.vectors == "auto" else model.vectors
+    files = {kind: features / f"{kind}.npy" for kind in wanted} if features else {}
+    if model.vectors == "auto":
+        files = {kind: file for kind, file in files.items() if file.is_file()}
+    elif not features and wanted:
+        raise SettingsError(f"model.vectors is {', '.join(wanted)}: name the output of features with --features")
+    matrices = {kind: centred_rows(read_vectors(file, n_items)) for kind, file in files.items()}
+    return {kind: np.concatenate([np.zeros_like(matrix[:1]), matrix]) for kind, matrix in matrices.items()}

@@ -9,7 +9,7 @@ from solid.errors import DataError
 from solid.models.heads.codebook import Codebook
 from solid.models.heads.generated import GeneratedHead
 from solid.models.heads.solid import SolidHead
-from solid.models.layers import HistoryEncoder
+from solid.models.history import HistoryEncoder
 from solid.models.recommender import Recommender
 
 
@@ -35,19 +35,23 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
     assert isinstance(semantic_model.head, GeneratedHead)
     if theirs.model != model.config.model or theirs.apg != model.config.apg:
         raise DataError("the semantic model was trained with other settings of model or apg; train it again")
-    if head.history is not None and head.semantic is not None:
+    table = semantic_model.items.of_class
+    assert table is not None
+    if head.classes is not None and head.history is not None and head.semantic is not None:
+        head.classes.load_state_dict(table.state_dict())
         head.history.load_state_dict(semantic_model.history.state_dict())
         head.semantic.load_state_dict(semantic_model.head.generator.state_dict())
     if isinstance(head.codebook, Codebook):
-        head.codebook.start_from(_hidden_of_classes(semantic_model.history))
+        head.codebook.start_from(
+            _hidden_of_classes(semantic_model.history, table.embedding.weight[1 : 1 + len(head.codebook.codes)])
+        )
 
 
 def _classes(model: Recommender) -> Tensor:
-    assert model.class_of_item is not None
-    return model.class_of_item
+    assert model.items.classes is not None
+    return model.items.classes
 
 
-def _hidden_of_classes(history: HistoryEncoder) -> Tensor:
-    table_KD = history.embedding.weight[1:] + history.position.mean(0)
-    hidden_KD: Tensor = torch.tanh(history.project(table_KD))
-    return hidden_KD
+def _hidden_of_classes(history: HistoryEncoder, table_KD: Tensor) -> Tensor:
+    hidden_KD = table_KD + history.position.mean(0)
+    return hidden_KD if history.project is None else torch.tanh(history.project(hidden_KD))

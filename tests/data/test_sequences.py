@@ -62,7 +62,7 @@ def test_windows_and_targets_equal_a_loop(histories: list[list[int]], length: in
 def test_draws_are_never_touched_items(histories: list[list[int]], seed: int) -> None:
     sequences, rng = build(histories, N_ITEMS + 3), np.random.default_rng(seed)
     users = np.arange(len(histories))
-    for drawn in (sequences.sample_negatives(users, 20, rng), sequences.sample_candidates(3, rng)):
+    for drawn in (sequences.untouched().sample(users, 20, rng), sequences.untouched().sample_different(3, rng)):
         for history, row in zip(histories, drawn.tolist(), strict=True):
             assert set(row) <= set(range(1, N_ITEMS + 4)) - set(history)
 
@@ -75,7 +75,7 @@ def chi_square(counts: np.ndarray) -> float:
 def test_negatives_are_uniform_over_the_untouched_items() -> None:
     """Chi-square of 5 and 9 cells: 99.9 % of fair draws stay below 18.5 and 26.1 (4 and 8 degrees of freedom)."""
     sequences = build([[2, 3, 2, 9, 10, 12], [1, 12, 7]], n_items=12)
-    drawn = sequences.sample_negatives(np.array([0, 1]), 40_000, np.random.default_rng(0))
+    drawn = sequences.untouched().sample(np.array([0, 1]), 40_000, np.random.default_rng(0))
     for row, untouched, bound in ((0, [1, 4, 5, 6, 7, 8, 11], 22.5), (1, [2, 3, 4, 5, 6, 8, 9, 10, 11], 26.1)):
         counts = np.bincount(drawn[row], minlength=13)
         assert counts.sum() == counts[untouched].sum()
@@ -85,7 +85,7 @@ def test_negatives_are_uniform_over_the_untouched_items() -> None:
 def test_every_set_of_candidates_is_equally_likely() -> None:
     """Ten sets of two from five untouched items: 99.9 % of fair draws stay below 27.9 (9 degrees of freedom)."""
     sequences = build([[2, 4, 2]] * 20_000, n_items=7)
-    drawn = np.sort(sequences.sample_candidates(2, np.random.default_rng(0)), axis=1)
+    drawn = np.sort(sequences.untouched().sample_different(2, np.random.default_rng(0)), axis=1)
     pairs, counts = np.unique(drawn, axis=0, return_counts=True)
     untouched = [1, 3, 5, 6, 7]
     assert pairs.tolist() == [[a, b] for a in untouched for b in untouched if a < b]
@@ -93,7 +93,7 @@ def test_every_set_of_candidates_is_equally_likely() -> None:
 
 
 def test_candidates_of_a_row_differ_even_when_all_untouched_items_are_asked_for() -> None:
-    drawn = build([[1, 2, 1], [5, 6, 5]]).sample_candidates(5, np.random.default_rng(0))
+    drawn = build([[1, 2, 1], [5, 6, 5]]).untouched().sample_different(5, np.random.default_rng(0))
     assert drawn.dtype == np.int32
     assert np.sort(drawn, axis=1).tolist() == [[3, 4, 5, 6, 7], [1, 2, 3, 4, 7]]
 
@@ -101,9 +101,9 @@ def test_candidates_of_a_row_differ_even_when_all_untouched_items_are_asked_for(
 def test_too_few_untouched_items_are_an_error_with_a_remedy() -> None:
     sequences = build([[1, 2, 3], [1, 2, 3, 4, 5]], n_items=5)
     with pytest.raises(DataError, match=r"fewer than 2 items .*: 1; bring more items$"):
-        sequences.sample_candidates(2, np.random.default_rng(0))
+        sequences.untouched().sample_different(2, np.random.default_rng(0))
     with pytest.raises(DataError, match="touched every item"):
-        sequences.sample_negatives(np.array([0, 1]), 1, np.random.default_rng(0))
+        sequences.untouched().sample(np.array([0, 1]), 1, np.random.default_rng(0))
 
 
 def test_sequences_that_do_not_fit_are_refused() -> None:

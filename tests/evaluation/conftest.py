@@ -58,7 +58,7 @@ def make_model(tmp_path: Path) -> Make:
             modality=modality if solid else None,
             n_items=8,
             n_classes=max(CLASSES) if solid else 0,
-            model=ModelSettings(dim=4, length=3),
+            model=ModelSettings(form="released", dim=4, length=3, layers=1),
             fusion=FusionSettings() if solid else None,
             digest=digest,
         )
@@ -67,8 +67,8 @@ def make_model(tmp_path: Path) -> Make:
             for parameter in (*model.head.parameters(), model.history.position, *model.history.project.parameters()):
                 parameter.zero_()
             model.history.project.weight.copy_(torch.eye(4))
-            model.history.embedding.weight.zero_()
-            model.history.embedding.weight[1:, 0] = torch.tensor(values)
+            model.items.id.weight.zero_()
+            model.items.id.weight[1:, 0] = torch.tensor(values)
             for layer in (model.target[0], model.target[2]):
                 layer.weight.copy_(torch.eye(4))
                 layer.bias.zero_()

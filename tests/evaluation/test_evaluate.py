@@ -271,7 +271,7 @@ def test_stories_by_hand(prepared: Path, models: dict[str, Path]) -> None:
 
 def test_spaces_are_told_apart_by_their_classes(models: dict[str, Path], make_model: Callable[..., Path]) -> None:
     same, other = (load_model(make_model(name, "solid", [0.0] * 8)) for name in ("same", "other"))
-    other.class_of_item.copy_(torch.tensor([0, 4, 3, 3, 2, 2, 1, 1, 1]))
+    other.items.classes.copy_(torch.tensor([[0], [4], [3], [3], [2], [2], [1], [1], [1]]))
     spaces = semantic_spaces(
         {**{name: load_model(path) for name, path in models.items()}, "same": same, "other": other}
     )

@@ -21,6 +21,7 @@ from solid.metrics.base import FULL, UNMASKED
 from solid.metrics.measured import rank_metrics, user_metrics
 from solid.metrics.ties import Ranks
 from solid.models.config import ModelConfig
+from solid.models.layers import Rows
 from solid.models.protocols import Encoded
 from solid.models.recommender import Recommender
 from solid.models.storage import load_model
@@ -46,7 +47,7 @@ class Table(Recommender):
     def encode(self, items_BL: Tensor) -> Encoded:
         last = items_BL.gather(1, (items_BL > 0).sum(1, keepdim=True) - 1).squeeze(1)
         rows = self.table[last]
-        return Encoded(rows, items_BL > 0, rows, torch.nn.Identity(), {})
+        return Encoded(rows, items_BL > 0, Rows.last(items_BL), rows, torch.nn.Identity(), {})
 
     def score_all(self, user: Encoded) -> Tensor:
         self.logits.append(user.hidden_BLD.numel())
@@ -145,7 +146,7 @@ def test_a_score_that_is_not_finite_is_refused_and_the_mode_is_kept(prepared: Pa
         full(model.train(training), dataset, 2)
         assert model.training == training
     with torch.no_grad():
-        model.history.embedding.weight[7] = torch.nan  # no user's target or candidate
+        model.items.id.weight[7] = torch.nan  # no user's target or candidate
     model.train()
     with pytest.raises(DataError, match=r"among all items are not finite.*learning_rate"):
         full(model, dataset, 2)

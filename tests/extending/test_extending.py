@@ -26,6 +26,7 @@ TOYS = Path(__file__).with_name("toys")
 LINES = {
     "backbone": ('BackboneKind("toy", "solid.models.backbones.toy:ToyBackbone"),', 'BackboneKind("gru4rec"'),
     "head": ('HeadKind("toy", "a scale for each dimension", "solid.models.heads.toy:ToyHead"),', 'HeadKind("static"'),
+    "loss": ('LossKind("toy", "a square", "solid.training.losses.toy:ToyLoss"),', 'LossKind("softmax"'),
     "metric": ('"toy:TOY",', '"hr:HR"'),
     "reader": ('"toy:Toy",', '"douban:Douban"'),
     "encoder of texts or pictures": (
@@ -39,7 +40,7 @@ SETTINGS = {
     "features": {"text": "toy"},
     "semantics": {"modalities": ["text"], "classes": 4},
     "model": {"backbone": "toy", "dim": 8, "attention_heads": 2, "length": 5},
-    "training": {"epochs": 2, "toy": 11},
+    "training": {"epochs": 2, "loss": "toy", "toy": 11},
     "evaluation": {"baselines": ["toy", "static"], "bootstrap": 100},
 }
 GRID = {
@@ -171,6 +172,12 @@ def test_a_backbone_and_a_head(extended: Extended) -> None:
     assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
         "toy", "SOLID",
     ]  # fmt: skip
+
+
+def test_a_loss(extended: Extended) -> None:
+    histories = [pd.read_csv(path) for path in extended.project.glob("runs/pipelines/**/trained/history.csv")]
+    assert histories
+    assert all(list(history)[:2] == ["epoch", "toy"] for history in histories)
 
 
 def test_a_metric(extended: Extended) -> None:

@@ -131,7 +131,7 @@ def test_embeddings_are_those_of_the_model_without_padding(sample, tmp_path):
     write_embeddings(sample[1], tmp_path / "model", tmp_path / "out")
     written = _matrix(tmp_path / "out", "id")
     assert written.dtype == np.float32
-    np.testing.assert_array_equal(written, model.history.embedding.weight.detach().numpy()[1:])
+    np.testing.assert_array_equal(written, model.items.id.weight.detach().numpy()[1:])
 
 
 @pytest.mark.parametrize("changes", [{"n_items": 3}, {"digest": "other"}])

@@ -17,10 +17,18 @@ N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
 
 @pytest.fixture
 def make_model() -> Callable[..., Recommender]:
-    """Build a small model; keywords of fusion settings apply to solid."""
+    """Build a small model; other keywords are fusion settings, for solid."""
 
     def make(
-        head: str, ids: str = "item", *, backbone: str = "sasrec", dropout: float = 0.0, apg: Any = None, **fusion: Any
+        head: str,
+        ids: str = "item",
+        *,
+        backbone: str = "sasrec",
+        form: str = "released",
+        dropout: float = 0.0,
+        apg: Any = None,
+        vectors: Any = None,
+        **fusion: Any,
     ) -> Recommender:
         torch.manual_seed(0)
         classes = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(N_ITEMS) % N_CLASSES + 1])
@@ -28,11 +36,14 @@ def make_model() -> Callable[..., Recommender]:
         config = ModelConfig(
             head=head, ids=ids, modality="id_text" if reads_classes else None, n_items=N_ITEMS,
             n_classes=N_CLASSES if reads_classes else 0, digest="d",
-            model=ModelSettings(backbone=backbone, dim=DIM, length=LENGTH, attention_heads=2, dropout=dropout),
+            model=ModelSettings(
+                form=form, backbone=backbone, dim=DIM, length=LENGTH, attention_heads=2, dropout=dropout,
+                layers=1 if form == "released" else 2,
+            ),
             finetune=FinetuneSettings() if head == "finetune" else None,
             apg=apg or ApgSettings(rank=4), fusion=FusionSettings(**fusion) if head == "solid" else None,
         )  # fmt: skip
-        return Recommender(config, classes if reads_classes else None)
+        return Recommender(config, classes if reads_classes else None, vectors)
 
     return make
 

@@ -1,4 +1,4 @@
-"""The loss that training minimises, for tests that take a few steps."""
+"""A loss for tests that take a few steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from solid.models.recommender import Recommender
 
 
 def loss_of(model: Recommender, histories: Tensor, candidates: Tensor) -> Tensor:
-    """The training loss with each user's positive in column 0."""
-    user = model.encode(histories)
+    """Binary cross-entropy with each user's positive in column 0, and the head's own terms."""
+    user = model.read(*model.backbone.question(histories))
     logits = model.score(user, candidates)
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1

@@ -20,7 +20,7 @@ from solid.errors import DataError
 from solid.evaluation.scoring import View, score_candidates
 from solid.models.heads.codebook import Codebook
 from solid.models.heads.generator import WeightGenerator
-from solid.models.layers import FullRank, mask_of
+from solid.models.layers import FullRank, Rows, real_of
 from solid.models.recommender import Recommender
 from solid.models.storage import load_model
 
@@ -57,7 +57,7 @@ def test_dead_codes_are_revived(learning: str) -> None:
 def test_generated_layers_start_at_the_scale_of_an_ordinary_layer() -> None:
     torch.manual_seed(0)
     layers = WeightGenerator(32, FullRank([32, 32, 32]))(
-        torch.randn(64, 10, 32).tanh(), torch.ones(64, 10, dtype=torch.long)
+        torch.randn(64, 10, 32).tanh(), Rows.last(torch.ones(64, 10, dtype=torch.long))
     )
     xavier = (2 / (32 + 32)) ** 0.5
     for weight in layers.weights:
@@ -77,7 +77,7 @@ def test_the_item_branch_differs_between_users_and_is_not_saturated(
 ) -> None:
     model = make_model("solid", "item", bound=bound, t=0.01, codebook="none").eval()
     with torch.no_grad():
-        layers = model.head.item(model.history(histories), histories)
+        layers = model.head.item(model.history(model.items(histories)), Rows.last(histories))
         correction = model.head.bound(layers.weights[0])
     assert (correction.std(dim=0) > 0).float().mean() > 0.99, "most entries are the same for every user"
     assert (correction.abs() < 0.0099).float().mean() > 0.5, "most entries sit at the bound"
@@ -89,12 +89,12 @@ def test_gradients_reach_the_item_branch_through_the_codebook(
     make_model: Make, histories: Tensor, candidates: Tensor, learning: str
 ) -> None:
     model = make_model("solid", "item", bound="tanh", t=0.1, codebook=learning)
-    hidden = model.history(histories).detach().requires_grad_()
-    model.head.item(model.head.codebook.eval()(hidden, mask_of(histories)).hidden_BLD, histories).weights[
+    hidden = model.history(model.items(histories)).detach().requires_grad_()
+    model.head.item(model.head.codebook.eval()(hidden, real_of(histories)).hidden_BLD, Rows.last(histories)).weights[
         0
     ].sum().backward()
     assert hidden.grad is not None
-    assert hidden.grad[mask_of(histories)].abs().sum(1).gt(0).all()
+    assert hidden.grad[real_of(histories)].abs().sum(1).gt(0).all()
 
 
 def test_padding_does_not_count_in_the_alignment_and_codebook_losses(make_model: Make, histories: Tensor) -> None:
@@ -122,7 +122,7 @@ def test_the_padding_row_of_every_embedding_is_and_stays_zero(
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
     loss_of(model, histories, candidates).backward()
     optimizer.step()
-    tables = [tensor for name, tensor in model.named_parameters() if name.endswith("embedding.weight")]
+    tables = [tensor for name, tensor in model.named_parameters() if name.endswith(("embedding.weight", "id.weight"))]
     assert tables and not any(table[0].any() for table in tables)
 
 
@@ -155,10 +155,10 @@ def test_the_look_up_holds_no_table_of_differences() -> None:
 def test_a_user_is_encoded_once_for_all_candidates(make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     items = torch.randint(1, 51, (60,), generator=torch.Generator().manual_seed(0)).numpy()
     sequences = Sequences(items.astype(np.int32), np.arange(0, 61, 6), 50)
-    drawn = {split: sequences.sample_candidates(20, np.random.default_rng(0)) for split in ("valid", "test")}
+    drawn = {split: sequences.untouched().sample_different(20, np.random.default_rng(0)) for split in ("valid", "test")}
     dataset = Dataset(pd.DataFrame(index=range(10)), pd.DataFrame(index=range(50)), sequences, drawn, {})
     encoded, read = [], Recommender.read
-    monkeypatch.setattr(Recommender, "read", lambda self, h: encoded.append(len(h)) or read(self, h))
+    monkeypatch.setattr(Recommender, "read", lambda self, h, rows: encoded.append(len(h)) or read(self, h, rows))
     model = make_model("solid", "item")
     assert score_candidates(model, View.of(model, dataset, "test"), 4).shape == (10, 21)
     assert encoded == [4, 4, 2]

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from solid.models.config import ModelConfig
-from solid.models.layers import mask_of
+from solid.models.layers import real_of
 from solid.models.recommender import Recommender
 from solid.settings.schema import FusionSettings, ModelSettings
 
 TOLERANCE = 1e-4
+RELEASED = ModelSettings(form="released", dim=32, length=10, layers=1, attention_heads=4, dropout=0.0)
 
 
 def released(golden: Path, name: str) -> dict[str, Tensor]:
@@ -30,7 +31,7 @@ def mlp(theirs: dict[str, Tensor], prefix: str, ours: str) -> dict[str, Tensor]:
 def history(theirs: dict[str, Tensor], kind: str, ours: str) -> dict[str, Tensor]:
     embedding = theirs[f"_{kind}id_encoder._embedding_matrix.weight"].clone()
     return {
-        f"{ours}.embedding.weight": embedding,
+        "items.id.weight" if ours == "history" else "head.classes.embedding.weight": embedding,
         f"{ours}.position": theirs[f"_{kind}position_embedding._embedding_matrix.weight"][:10],
         f"{ours}.project.weight": theirs[f"_{kind}seq_trans.net.0.weight"],
         f"{ours}.project.bias": theirs[f"_{kind}seq_trans.net.0.bias"],
@@ -41,9 +42,12 @@ def backbone(theirs: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
     prefix, ours = f"_{kind}transformer.", {}
     for what in ("weight", "bias"):
         parts = theirs[f"{prefix}self_attn.in_proj_{what}"].chunk(3)
-        ours |= {f"backbone.{name}.{what}": part for name, part in zip(("query", "key", "value"), parts, strict=True)}
         ours |= {
-            f"backbone.{name}.{what}": theirs[f"{prefix}{other}.{what}"]
+            f"backbone.blocks.0.{name}.{what}": part
+            for name, part in zip(("query", "key", "value"), parts, strict=True)
+        }
+        ours |= {
+            f"backbone.blocks.0.{name}.{what}": theirs[f"{prefix}{other}.{what}"]
             for name, other in {
                 "out": "self_attn.out_proj",
                 "norm_attention": "norm1",
@@ -73,13 +77,13 @@ def build(head: str, theirs: dict[str, Tensor], state: dict[str, Tensor], codebo
     fusion: dict[str, Any] = {"bound": "clip", "t": 0.01, "codebook": codebook or "none"}
     config = ModelConfig(
         head=head, ids="item", modality=None, n_items=60, n_classes=16,
-        model=ModelSettings(dropout=0.0), fusion=FusionSettings(**fusion) if head == "solid" else None, digest="",
+        model=RELEASED, fusion=FusionSettings(**fusion) if head == "solid" else None, digest="",
     )  # fmt: skip
     model = Recommender(config, theirs["semantic_of_item"] if head == "solid" else None)
     if codebook:  # the released code searches the padding row of its table too
         model.head.codebook.codes = torch.empty_like(theirs["codebook"])
         model.head.codebook.used = torch.zeros(len(theirs["codebook"]))
-    own = {"class_of_item": theirs["semantic_of_item"]} if head == "solid" else {}
+    own = {"items.classes": theirs["semantic_of_item"].unsqueeze(1)} if head == "solid" else {}
     model.load_state_dict(own | state, strict=True)
     return model.eval()
 
@@ -132,7 +136,8 @@ def test_fusion_with_codebook_gives_the_released_logits_codes_and_alignment_loss
     assert_equal_logits(model, theirs)
 
     with torch.no_grad():
-        coded = model.head.codebook(model.history(theirs["clicks"]), mask_of(theirs["clicks"]))
+        hidden = model.history(model.items(theirs["clicks"]))
+        coded = model.head.codebook(hidden, real_of(theirs["clicks"]))
         losses = model.train().encode(theirs["clicks"]).losses
     assert torch.equal(coded.nearest_BL, theirs["out/nearest_code"])
     weight = model.config.fusion.alignment

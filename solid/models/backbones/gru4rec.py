@@ -1,24 +1,27 @@
-"""GRU4Rec (Hidasi et al., ICLR 2016) as the method uses it: one GRU layer over the hidden states.
+"""GRU4Rec (Hidasi et al., ICLR 2016): a GRU over the hidden states.
 
-Legend: B users, L history positions, D width.
+Legend: B users, L history positions, R rows, D width.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from solid.models.backbones.base import Backbone, Reading, Score
-from solid.models.layers import HistoryEncoder, last_real
+from solid.models.backbones.base import Backbone
+from solid.models.layers import Rows
 from solid.settings.schema import ModelSettings
 
 
 class GRU4Rec(Backbone):
-    """Hidden states to user state: the GRU's output at the last real position."""
+    """Hidden states to user states: the GRU's output, with a layer norm but for the released form."""
 
     def __init__(self, model: ModelSettings, n_items: int) -> None:
         super().__init__(model, n_items)
-        self.gru = nn.GRU(model.dim, model.dim, batch_first=True)
+        between = model.dropout if model.layers > 1 else 0.0
+        self.gru = nn.GRU(model.dim, model.dim, model.layers, batch_first=True, dropout=between)
+        self.norm = nn.Identity() if self.released else nn.LayerNorm(model.dim)
 
-    def read(self, reading: Reading, encoder: HistoryEncoder, score: Score) -> tuple[Tensor, dict[str, Tensor]]:
-        """The user states [B, D]."""
-        return last_real(self.gru(reading.hidden_BLD)[0], reading.items_BL), {}
+    def states(self, hidden_BLD: Tensor, items_BL: Tensor, rows: Rows) -> Tensor:
+        """The user states [R, D]."""
+        state_RD: Tensor = self.norm(rows.of(self.gru(hidden_BLD)[0]))
+        return state_RD

@@ -1,24 +1,17 @@
-"""SASRec (Kang and McAuley, ICDM 2018) as the method uses it: one post-norm transformer layer.
+"""SASRec (Kang and McAuley, ICDM 2018): self-attention over what came before.
 
-Legend: B users, L history positions, D width.
+In the released form it is one post-norm layer. Only the last position asks there, since only its output is used; that
+makes causal and full attention the same.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import ClassVar
 
-from solid.models.backbones.base import Reading, Score
-from solid.models.backbones.transformer import TransformerLayer
-from solid.models.layers import HistoryEncoder, last_real, mask_of
+from solid.models.backbones.transformer import Transformer
 
 
-class SASRec(TransformerLayer):
-    """Hidden states to user state: self-attention read at the last real position.
+class SASRec(Transformer):
+    """Hidden states to user states: causal attention."""
 
-    Only the last position asks, since only its output is used; that makes causal and full attention the same.
-    """
-
-    def read(self, reading: Reading, encoder: HistoryEncoder, score: Score) -> tuple[Tensor, dict[str, Tensor]]:
-        """The user states [B, D]."""
-        last_B1D = last_real(reading.hidden_BLD, reading.items_BL).unsqueeze(1)
-        return self.attend(last_B1D, reading.hidden_BLD, mask_of(reading.items_BL)).squeeze(1), {}
+    causal: ClassVar[bool] = True

@@ -1,6 +1,6 @@
 """What an adaptive head is.
 
-Legend: B users, L history positions, D width.
+Legend: B users, L history positions, R rows, D width, S levels of classes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,25 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from solid.models.backbones.base import Backbone
 from solid.models.config import ModelConfig
+from solid.models.layers import Rows
 from solid.models.protocols import Encoded
 
 
 @dataclass(frozen=True)
+class Reading:
+    """Histories as the model reads them, and where it is asked something."""
+
+    real_BL: Tensor
+    hidden_BLD: Tensor
+    classes_BLS: Tensor | None
+    rows: Rows
+
+
+@dataclass(frozen=True)
 class Adapted:
-    """The layers to apply to rows [B, n, I] of each user, and the head's own terms of the loss, already weighted."""
+    """The layers to apply to vectors [R, n, I] of each row, and the head's own terms of the loss, already weighted."""
 
     layers: Callable[[Tensor], Tensor]
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -26,33 +38,48 @@ class Adapted:
 class Scorer(Protocol):
     """What a head may ask of the model around it."""
 
-    config: ModelConfig
+    @property
+    def backbone(self) -> Backbone:
+        """Its backbone."""
+        ...
 
-    def read(self, items_BL: Tensor) -> Encoded:
+    def read(self, items_BL: Tensor, rows: Rows) -> Encoded:
         """Histories as they are before :meth:`Head.adapt`."""
         ...
 
-    def embed(self, items: Tensor) -> Tensor:
-        """The embedding, with a last dimension D, of items of any shape."""
+    def items(self, items: Tensor) -> Tensor:
+        """The representation, with a last dimension D, of items of any shape."""
         ...
 
     def target(self, embedded: Tensor) -> Tensor:
-        """What the target transform makes of embeddings."""
+        """What the target transform makes of representations."""
         ...
 
-    def logits(self, user: Encoded, embedded_BCD: Tensor, target_BCD: Tensor) -> Tensor:
-        """The logits [B, C] of candidates."""
+    def logits(self, user: Encoded, embedded_RCD: Tensor, target_RCD: Tensor) -> Tensor:
+        """The logits [R, C] of candidates."""
         ...
 
 
 class Head(nn.Module):
-    """Gives each user its layers. Built from their widths and the configuration of the model."""
+    """Gives each row its layers, from what stands before it in the history and nothing behind it.
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
+    In the released form these layers lead from the state to the user's vector; else their result is added to the
+    state, and starts as zero, so that the head starts as the trunk without it.
+    """
+
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        """Build with fresh weights.
+
+        Args:
+            widths: of the layers.
+            config: of the model.
+            classes: of every item at each level [N + 1, S], where the model knows them.
+        """
         super().__init__()
+        self.residual = config.model.form != "released"
 
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
-        """The layers for these histories."""
+    def forward(self, reading: Reading) -> Adapted:
+        """The layers for these rows."""
         raise NotImplementedError
 
     def adapt(self, user: Encoded, items_BL: Tensor, model: Scorer) -> Encoded:
@@ -62,3 +89,8 @@ class Head(nn.Module):
     def figures(self) -> dict[str, float]:
         """What it says of the epoch just trained, for the history of the training."""
         return {}
+
+
+def added(layers: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Layers whose result is added to what they are applied to."""
+    return lambda x_RnI: x_RnI + layers(x_RnI)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Scorer
+from solid.models.heads.base import Scorer, added
 from solid.models.heads.static import StaticHead
 from solid.models.layers import AdaptiveLayers
 from solid.models.protocols import Encoded
@@ -28,12 +28,16 @@ _CELLS = 1 << 23  # largest table of states by prefixes, positions and candidate
 
 
 class FinetuneHead(StaticHead):
-    """A learned MLP of which every user gets a copy, adapted to its own history before it scores."""
+    """A trunk of which every user gets layers of its own, adapted to its own history before it scores.
+
+    In the released form these are copies of the static MLP, and a step follows binary cross-entropy; else a linear
+    layer that is added and starts as zero, and cross-entropy.
+    """
 
     opponents: Tensor
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
-        super().__init__(widths, config)
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        super().__init__(widths, config, classes)
         assert config.finetune is not None
         self.settings, self.dim = config.finetune, config.model.dim
         # The items [L - 1, 4] that the positions of every history are told from, drawn once.
@@ -46,7 +50,7 @@ class FinetuneHead(StaticHead):
         A history of one item leaves the layers as they are. Users are taken in parts, so that memory does not grow
         with the square of the history length times their number.
         """
-        at_once = max(1, _CELLS // (items_BL.shape[1] ** 2 * (1 + _NEGATIVES) * self.dim))
+        at_once = max(1, _CELLS // (max(1, items_BL.shape[1]) ** 2 * (1 + _NEGATIVES) * self.dim))
         parts = [self._finetuned(part, model) for part in torch.split(items_BL, at_once)]
         layers = AdaptiveLayers(
             [
@@ -55,10 +59,13 @@ class FinetuneHead(StaticHead):
             ],
             [torch.cat(biases) for biases in zip(*(part.biases for part in parts), strict=True)],
         )
-        return replace(user, layers=layers)
+        return replace(user, layers=added(layers) if self.residual else layers)
 
     def copies(self, n: int) -> AdaptiveLayers:
-        """The MLP as ``n`` equal sets of layers that can be changed apart."""
+        """``n`` equal sets of layers that can be changed apart."""
+        if self.mlp is None:
+            zero = self.opponents.new_zeros(n, self.dim, dtype=torch.float32)
+            return AdaptiveLayers([[zero.unsqueeze(2).repeat(1, 1, self.dim)]], [zero])
         linears = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
         return AdaptiveLayers(
             [[layer.weight.detach().T.expand(n, -1, -1).clone()] for layer in linears],
@@ -73,35 +80,39 @@ class FinetuneHead(StaticHead):
             if L < 2:
                 return layers
             with torch.no_grad():
-                # Prefix p holds the first p + 1 items, and the item behind them is its positive.
-                prefixes_BPL = items_BL.unsqueeze(1) * torch.ones(L - 1, L, dtype=torch.long).tril().to(items_BL)
+                user = model.read(*model.backbone.prefixes(items_BL))
                 positives_BP = items_BL[:, 1:]
                 negatives_BPC = self.opponents[: L - 1].expand(B, -1, -1)
-                candidates_BPC = torch.cat([positives_BP.unsqueeze(2), negatives_BPC], dim=2)
-                user = model.read(prefixes_BPL.flatten(0, 1))
-                embedded = model.embed(candidates_BPC.flatten(0, 1))
+                embedded = model.items(torch.cat([positives_BP.unsqueeze(2), negatives_BPC], dim=2).flatten(0, 1))
                 target = model.target(embedded)
                 # A negative that the user touched tells it nothing.
                 touched_BPC = (negatives_BPC.unsqueeze(3) == items_BL[:, None, None, :]).any(3)
-                weight_BPC = torch.cat([positives_BP.ne(0).unsqueeze(2), ~touched_BPC], dim=2).float()
-                weight_BPC *= positives_BP.ne(0).unsqueeze(2)
-                weight_BPC /= weight_BPC.sum((1, 2), keepdim=True).clamp(min=1)
-                labels_BPC = torch.zeros_like(weight_BPC)
-                labels_BPC[..., 0] = 1.0
+                told_BPC = torch.cat([positives_BP.ne(0).unsqueeze(2), ~touched_BPC], dim=2)
+                told_BPC &= positives_BP.ne(0).unsqueeze(2)
             changing = [*(factor for [factor] in layers.factors), *layers.biases]
             for _ in range(self.settings.steps):
                 for tensor in changing:
                     tensor.requires_grad_()
 
-                def apply(rows: Tensor) -> Tensor:
-                    """Each user's layers on the rows of all its prefixes."""
-                    return layers(rows.reshape(B, -1, rows.shape[2])).reshape(*rows.shape[:2], -1)
+                def apply(vectors: Tensor) -> Tensor:
+                    """Each user's layers on the vectors of all its prefixes."""
+                    mine = layers(vectors.reshape(B, -1, vectors.shape[2])).reshape(*vectors.shape[:2], -1)
+                    return vectors + mine if self.residual else mine
 
-                logits = model.logits(replace(user, layers=apply), embedded, target).view_as(labels_BPC)
-                # A sum over users, so that each user's gradient is that of its own mean.
-                loss = functional.binary_cross_entropy_with_logits(logits, labels_BPC, weight_BPC, reduction="sum")
-                gradients = torch.autograd.grad(loss, changing)
+                logits = model.logits(replace(user, layers=apply), embedded, target).view(told_BPC.shape)
+                gradients = torch.autograd.grad(self._loss(logits, told_BPC), changing)
                 with torch.no_grad():
                     for tensor, gradient in zip(changing, gradients, strict=True):
                         tensor.detach_().sub_(self.settings.rate * gradient)
             return layers
+
+    def _loss(self, logits_BPC: Tensor, told_BPC: Tensor) -> Tensor:
+        """A sum over users, so that each user's gradient is that of its own mean; column 0 is the positive."""
+        if self.residual:
+            logits_BPC = logits_BPC.masked_fill(~told_BPC, -1e9)
+            loss_BP = (logits_BPC.logsumexp(2) - logits_BPC[..., 0]) * told_BPC[..., 0]
+            return (loss_BP.sum(1) / told_BPC[..., 0].sum(1).clamp(min=1)).sum()
+        weight_BPC = told_BPC / told_BPC.sum((1, 2), keepdim=True).clamp(min=1)
+        labels_BPC = torch.zeros_like(weight_BPC)
+        labels_BPC[..., 0] = 1.0
+        return functional.binary_cross_entropy_with_logits(logits_BPC, labels_BPC, weight_BPC, reduction="sum")

@@ -1,7 +1,4 @@
-"""DUET and APG: the layers are generated from the history (method section 2).
-
-Legend: B users, L history positions, D width.
-"""
+"""DUET and APG: the layers are generated from the history (method section 2)."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Adapted, Head
+from solid.models.heads.base import Adapted, Head, Reading, added
 from solid.models.heads.generator import WeightGenerator
 from solid.models.layers import FullRank, LowRank
 
@@ -18,13 +15,15 @@ from solid.models.layers import FullRank, LowRank
 class GeneratedHead(Head):
     """The layers are generated from the hidden states of the same history."""
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
-        super().__init__(widths, config)
-        self.generator = WeightGenerator(config.model.dim, generated_layers(config.head, widths, config))
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        super().__init__(widths, config, classes)
+        layers = generated_layers(config.head, widths, config)
+        self.generator = WeightGenerator(config.model.dim, layers, from_zero=self.residual)
 
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
-        """Generate the layers from ``hidden_BLD``."""
-        return Adapted(self.generator.layers(self.generator(hidden_BLD, items_BL)))
+    def forward(self, reading: Reading) -> Adapted:
+        """Generate the layers from the hidden states."""
+        layers = self.generator.layers(self.generator(reading.hidden_BLD, reading.rows))
+        return Adapted(added(layers) if self.residual else layers)
 
 
 def generated_layers(kind: str, widths: Sequence[int], config: ModelConfig) -> FullRank | LowRank:

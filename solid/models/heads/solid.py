@@ -1,6 +1,6 @@
 """SOLID's head: a semantic branch and an item branch that corrects it (method section 3).
 
-Legend: B users, L history positions, D width, K classes.
+Legend: B users, L history positions, D width.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Adapted, Head
+from solid.models.heads.base import Adapted, Head, Reading, added
 from solid.models.heads.codebook import Codebook
 from solid.models.heads.generated import generated_layers
 from solid.models.heads.generator import WeightGenerator
 from solid.models.heads.vae import VariationalAutoencoder
-from solid.models.layers import Generated, HistoryEncoder, mask_of
+from solid.models.history import HistoryEncoder
+from solid.models.items import ClassTable
+from solid.models.layers import FullRank, Generated, LowRank, Rows
 
 
 class SolidHead(Head):
@@ -29,20 +31,21 @@ class SolidHead(Head):
     the trunk, unbounded.
     """
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
-        super().__init__(widths, config)
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        super().__init__(widths, config, classes)
         model, fusion = config.model, config.fusion
-        assert fusion is not None
-        n_classes, layers = config.n_classes, generated_layers(fusion.generator, widths, config)
-        dim = model.dim
+        assert fusion is not None and classes is not None
+        layers = generated_layers(fusion.generator, widths, config)
         self.fusion = fusion
-        self.history = self.semantic = self.item = self.codebook = None
+        self.classes = self.history = self.semantic = self.item = self.codebook = None
         if fusion.branches != "item":
-            self.history = HistoryEncoder(n_classes, dim, model.length, model.dropout)
-            self.semantic = WeightGenerator(dim, layers)
+            self.classes = ClassTable(classes, model.dim)
+            self.history = HistoryEncoder(model)
+            self.semantic = WeightGenerator(model.dim, layers, from_zero=self.residual)
         if fusion.branches != "semantic":
-            self.item = WeightGenerator(dim, layers, correction=fusion.branches == "both")
-            self.codebook = _codebook(fusion.codebook, n_classes, dim)
+            correction = fusion.branches == "both"
+            self.item = WeightGenerator(model.dim, layers, correction=correction, from_zero=self.residual)
+            self.codebook = _codebook(fusion.codebook, config.n_classes, model.dim)
 
     def bound(self, x: Tensor) -> Tensor:
         """Bound the item branch's correction to the scale t; the same in training and evaluation."""
@@ -55,34 +58,42 @@ class SolidHead(Head):
             case "none":
                 return x
 
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
+    def forward(self, reading: Reading) -> Adapted:
         """Generate both branches' layers and fuse them."""
         losses: dict[str, Tensor] = {}
+        hidden_BLD, real_BL, rows = reading.hidden_BLD, reading.real_BL, reading.rows
         semantic_BLD = None
-        if self.history is not None:
-            assert classes_BL is not None
-            semantic_BLD = self.history(classes_BL)
+        if self.classes is not None and self.history is not None:
+            assert reading.classes_BLS is not None
+            semantic_BLD = self.history(self.classes(reading.classes_BLS))
         if self.codebook is not None:
-            mask_BL = mask_of(items_BL)
-            coded = self.codebook(hidden_BLD, mask_BL)
+            coded = self.codebook(hidden_BLD, real_BL)
             hidden_BLD = coded.hidden_BLD
             if self.training:
                 losses["codebook"] = coded.loss
                 if semantic_BLD is not None:
-                    alignment = functional.mse_loss(semantic_BLD[mask_BL], coded.code_BLD[mask_BL])
+                    alignment = functional.mse_loss(semantic_BLD[real_BL], coded.code_BLD[real_BL])
                     losses["alignment"] = self.fusion.alignment * alignment
+        layers, generated = self._fused(semantic_BLD, hidden_BLD, rows)
+        fused = layers(generated)
+        return Adapted(added(fused) if self.residual else fused, losses)
+
+    def _fused(
+        self, semantic_BLD: Tensor | None, hidden_BLD: Tensor, rows: Rows
+    ) -> tuple[FullRank | LowRank, Generated]:
+        """What the branches generate together, and for which layers."""
         if self.semantic is None:
             assert self.item is not None
-            return Adapted(self.item.layers(self.item(hidden_BLD, items_BL)), losses)
+            return self.item.layers, self.item(hidden_BLD, rows)
         assert semantic_BLD is not None
-        trunk = self.semantic(semantic_BLD, items_BL)
+        trunk = self.semantic(semantic_BLD, rows)
         if self.item is not None:
-            correction = self.item(hidden_BLD, items_BL)
+            correction = self.item(hidden_BLD, rows)
             trunk = Generated(
                 weights=[w + self.bound(c) for w, c in zip(trunk.weights, correction.weights, strict=True)],
                 biases=[b + self.bound(c) for b, c in zip(trunk.biases, correction.biases, strict=True)],
             )
-        return Adapted(self.semantic.layers(trunk), losses)
+        return self.semantic.layers, trunk
 
     def figures(self) -> dict[str, float]:
         """How many codes were used, were they used equally often."""

@@ -1,7 +1,4 @@
-"""The static head: one set of weights for everybody.
-
-Legend: B users, L history positions.
-"""
+"""The static head: one set of weights for everybody."""
 
 from __future__ import annotations
 
@@ -10,17 +7,21 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Adapted, Head
+from solid.models.heads.base import Adapted, Head, Reading
 from solid.models.layers import MLP
 
 
 class StaticHead(Head):
-    """An ordinary learned MLP, the same for every user."""
+    """In the released form an ordinary learned MLP, the same for every user; else nothing: the trunk as it is."""
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
-        super().__init__(widths, config)
-        self.mlp = MLP(*widths)
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        super().__init__(widths, config, classes)
+        self.mlp = None if self.residual else MLP(*widths)
 
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
+    def forward(self, reading: Reading) -> Adapted:
         """Give the MLP; the history plays no part."""
-        return Adapted(self.mlp)
+        return Adapted(self.mlp or _as_it_is)
+
+
+def _as_it_is(x_RnI: Tensor) -> Tensor:
+    return x_RnI

@@ -2,14 +2,13 @@
 
 from torch import Tensor
 
-from solid.models.backbones.base import Backbone, Reading, Score
-from solid.models.layers import HistoryEncoder, mask_of
+from solid.models.backbones.base import Backbone
+from solid.models.layers import Rows
 
 
 class ToyBackbone(Backbone):
-    """Hidden states to user state: their mean."""
+    """Hidden states to user states: their mean up to each row."""
 
-    def read(self, reading: Reading, encoder: HistoryEncoder, score: Score) -> tuple[Tensor, dict[str, Tensor]]:
-        """The user states [B, D]."""
-        real_BL1 = mask_of(reading.items_BL).unsqueeze(2)
-        return (reading.hidden_BLD * real_BL1).sum(1) / real_BL1.sum(1).clamp(min=1), {}
+    def states(self, hidden_BLD: Tensor, items_BL: Tensor, rows: Rows) -> Tensor:
+        """The user states [R, D]."""
+        return rows.of(hidden_BLD.cumsum(1)) / (rows.position_R + 1).unsqueeze(1)

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from solid.models.config import ModelConfig
-from solid.models.heads.base import Adapted, Head
+from solid.models.heads.base import Adapted, Head, Reading
 
 
 class ToyHead(Head):
     """The state itself, scaled."""
 
-    def __init__(self, widths: Sequence[int], config: ModelConfig) -> None:
-        super().__init__(widths, config)
+    def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
+        super().__init__(widths, config, classes)
         self.scale = nn.Parameter(torch.ones(widths[-1]))
 
-    def forward(self, hidden_BLD: Tensor, items_BL: Tensor, classes_BL: Tensor | None) -> Adapted:
+    def forward(self, reading: Reading) -> Adapted:
         """Scale."""
         return Adapted(lambda states: states * self.scale)
