@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 from forking import forking
+from ports import free_ports
 
 from solid.cli import SAME_ON_EVERY_PROCESSOR
 
@@ -48,6 +48,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with ``python``, ``solid``, ``dvc`` and the like that start quickly; see ``forking``."""
     with forking(tmp_path_factory.mktemp("programs")) as folder:
         yield folder
+
+
+@pytest.fixture(scope="module")
+def quick_python(programs: Path) -> Iterator[None]:
+    """Make ``sys.executable`` the one of ``programs``, for the tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(programs / "python"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -107,20 +115,6 @@ def golden() -> Path:
     return _folder("SOLID_GOLDEN", "golden")
 
 
-def _free_port() -> int:
-    """A port that is free, and so is the one 10,000 above, where SeaweedFS puts gRPC."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            if port + 10_000 < 65_536:
-                try:
-                    second.bind(("127.0.0.1", port + 10_000))
-                except OSError:
-                    continue
-                return port
-
-
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A running S3 server with the bucket ``solid``: the environment variables that point programs at it."""
@@ -131,7 +125,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    folder, port = tmp_path_factory.mktemp("s3"), _free_port()
+    folder, port = tmp_path_factory.mktemp("s3"), free_ports()
     environment = {
         "AWS_ACCESS_KEY_ID": "solidadmin",
         "AWS_SECRET_ACCESS_KEY": "solidadminsecret",
@@ -141,7 +135,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     command = [weed, "-logtostderr=true", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-bucket=solid", f"-s3.port={port}", "-master.telemetry=false", "-webdav=false", "-admin.ui=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += [f"-{part}.port={_free_port()}" for part in ("master", "volume", "filer", "admin")]
+    command += [f"-{part}.port={free_ports()}" for part in ("master", "volume", "filer", "admin")]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log, cwd=folder)
     try:

@@ -71,14 +71,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_runs_the_chain_outside_a_checkout(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_runs_the_chain_outside_a_checkout(wheel: Path, programs: Path, tmp_path: Path) -> None:
     site, place = tmp_path / "site", tmp_path / "elsewhere"
     place.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(site), "SOLID_TRACKING": "off", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", CHAIN], cwd=place, env=environment, capture_output=True, text=True, check=False
+        [programs / "python", "-c", CHAIN], cwd=place, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(site)), "the checkout's code ran, not the wheel's"

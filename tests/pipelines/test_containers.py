@@ -6,7 +6,6 @@ import json
 import os
 import pkgutil
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 from by_hand import IMAGE, ROOT, SMALL, Chain, check_same_files
 from gates import pipelines
 from kfp.dsl.base_component import BaseComponent
+from ports import free_ports
 
 import components
 from pipelines.local import run
@@ -50,10 +50,7 @@ def image() -> str:
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running MLflow server; its address."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_ports()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/m.db", "--artifacts-destination", str(folder / "artifacts")]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -137,9 +134,11 @@ def test_an_image_that_is_not_there_is_named(image: str, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def run_pipeline(name: str, folder: Path, image: str, mlflow_server: str, *settings: str) -> tuple[Path, str]:
+def run_pipeline(
+    pipeline: str, programs: Path, folder: Path, image: str, mlflow_server: str, *settings: str
+) -> tuple[Path, str]:
     """Run a pipeline in containers; the folder of its outputs and what it printed."""
-    command = [sys.executable, "-m", "pipelines.cli", "run", name, "--image", image, "--out", str(folder)]
+    command = [programs / "solid-pipeline", "run", pipeline, "--image", image, "--out", folder]
     command += [part for text in settings for part in ("--set", text)]
     environment = os.environ | {"MLFLOW_TRACKING_URI": mlflow_server, "SOLID_TRACKING": "on"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -149,20 +148,22 @@ def run_pipeline(name: str, folder: Path, image: str, mlflow_server: str, *setti
 
 
 @pytest.fixture(scope="module")
-def trained(image: str, mlflow_server: str, chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def trained(
+    image: str, mlflow_server: str, chain: Chain, programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """A run of the training pipeline, and what it printed."""
     folder = tmp_path_factory.mktemp("training")
-    return run_pipeline("training", folder, image, mlflow_server, *SMALL, f"data.source={chain.data}")
+    return run_pipeline("training", programs, folder, image, mlflow_server, *SMALL, f"data.source={chain.data}")
 
 
 @pytest.fixture(scope="module")
 def retrained(
-    image: str, mlflow_server: str, chain: Chain, tmp_path_factory: pytest.TempPathFactory
+    image: str, mlflow_server: str, chain: Chain, programs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
     """A run of the retraining pipeline in a registry of its own, and what it printed."""
     folder = tmp_path_factory.mktemp("retraining")
     settings = [*SMALL, f"data.source={chain.data}", "semantics.modalities=[id]", "registry.name=successors"]
-    return run_pipeline("retraining", folder, image, mlflow_server, *settings)
+    return run_pipeline("retraining", programs, folder, image, mlflow_server, *settings)
 
 
 def test_the_training_pipeline_runs_in_containers_to_the_same_files(trained: tuple[Path, str], chain: Chain) -> None:

@@ -21,6 +21,8 @@ from urllib.parse import parse_qs
 import pytest
 import yaml
 
+pytestmark = pytest.mark.usefixtures("quick_python")
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path += [str(ROOT / "tests" / "pipelines"), str(ROOT / "scripts")]
 

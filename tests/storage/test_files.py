@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ import yaml
 
 from solid.errors import DataError
 from solid.storage.local import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
-
-DVC = Path(sys.executable).parent / "dvc"
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -160,7 +157,7 @@ def test_digests_are_what_they_are_documented_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_folders_digest_is_the_one_dvc_records(tmp_path: Path) -> None:
+def test_a_folders_digest_is_the_one_dvc_records(programs: Path, tmp_path: Path) -> None:
     """Nested folders, names out of order and beyond ASCII, hidden and empty files, links, empty folders."""
     names = ["b.txt", "a/z.txt", "a/b/c.txt", "a.txt", "a-b/c", "Z", "ü/é ñ.txt", "日本/語", "e\u0301", "😀", ".h/x"]
     folder = write(tmp_path / "data", {name: f"content of {name}" for name in names} | {"empty": "", "crlf": "a\r\nb"})
@@ -170,7 +167,7 @@ def test_a_folders_digest_is_the_one_dvc_records(tmp_path: Path) -> None:
     (folder / "linked").symlink_to(outside, target_is_directory=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     for command in (["init", "--no-scm", "--quiet"], ["add", "--quiet", "data"]):
-        subprocess.run([DVC, *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
+        subprocess.run([programs / "dvc", *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
     recorded = yaml.safe_load((tmp_path / "data.dvc").read_text())["outs"][0]
     assert folder_digest(folder) == recorded["md5"]
     assert recorded["nfiles"] == len(contents(folder))

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from killed import KILLED
 from test_interruption import PARAMS, STEPS
 
 from solid.cli import main
@@ -376,7 +377,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(s3: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_fresh_clone_gets_its_data_by_dvc_pull(s3: Any, tmp_path: Path) -> None:
+def test_a_fresh_clone_gets_its_data_by_dvc_pull(s3: Any, programs: Path, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     (here / ".dvc").mkdir(parents=True)
     shutil.copy(ROOT / ".dvc" / "config", here / ".dvc")
@@ -384,7 +385,7 @@ def test_a_fresh_clone_gets_its_data_by_dvc_pull(s3: Any, tmp_path: Path) -> Non
     who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
     def call(folder: Path, *command: str) -> None:
-        environment = os.environ | who | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        environment = os.environ | who | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -435,29 +436,14 @@ def test_a_step_writes_to_s3_what_it_writes_to_a_folder(
     assert len(contents(copy)) > 0
 
 
-TRAINING = """
-import os, signal, sys
-saves = 0
-def hear(event, details):
-    global saves
-    if event == "os.rename" and str(details[1]).endswith("state.safetensors"):
-        saves += 1
-        if saves == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hear)
-from solid.cli import main
-main(sys.argv[1:])
-"""
-
-
 @pytest.mark.slow
 def test_a_training_goes_on_from_what_an_interrupted_one_left_on_the_machine(
-    chain: tuple[Path, str, pytest.MonkeyPatch], address: str
+    chain: tuple[Path, str, pytest.MonkeyPatch], address: str, programs: Path
 ) -> None:
     local, remote, _ = chain
     training = [part.format(remote) for part in STEPS["static"]]
     training += ["--params", f"{remote}/params.yaml", "--out", address]
-    assert subprocess.run([sys.executable, "-c", TRAINING, *training], check=False).returncode == -9
+    assert subprocess.run([programs / "python", "-c", KILLED, *training], check=False).returncode == -9
     assert not is_output(address)
     code, output = solid(*training)
     assert code == 0
