@@ -36,7 +36,7 @@ run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=.
 	@$(BIN)/python scripts/run.py --source '$(SOURCE)' --format '$(or $(FORMAT),auto)' $(foreach pair,$(SET),--set '$(pair)')
 
 test: setup  ## run the whole test suite, in WORKERS=2 processes; a file of tests stays in one
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10 -rs
 
 wheel: setup  ## build the wheel into dist/, install it in a fresh environment of PYTHON and run the chain there
 	@scripts/wheel.sh $(PYTHON)

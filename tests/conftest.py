@@ -36,11 +36,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, so that no worker ends with one while the other has nothing left."""
-    slow: dict[Path, int] = {}
+    """Begin with the files that take long, so that no worker ends with one while the other has nothing left.
+
+    Those of the engine come in between, for .ci/run builds the image beside the first ones.
+    """
+
+    marks: dict[Path, set[str]] = {}
     for item in items:
-        slow[item.path] = slow.get(item.path, 0) + (item.get_closest_marker("slow") is not None)
-    items.sort(key=lambda item: -slow[item.path])
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    items.sort(key=lambda item: 1 if "engine" in marks[item.path] else 0 if "slow" in marks[item.path] else 2)
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +117,18 @@ def real_data() -> Path:
 def golden() -> Path:
     """The folder of inputs, weights and outputs of the released models (SOLID_GOLDEN)."""
     return _folder("SOLID_GOLDEN", "golden")
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A container engine that answers; .ci/run, which starts one and builds the image, says when that is done."""
+    ready = os.environ.get("SOLID_IMAGE_READY")
+    deadline = time.monotonic() + 1800
+    while ready and not Path(ready).exists():
+        assert time.monotonic() < deadline, f"no {ready} after half an hour"
+        time.sleep(1)
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("no container engine answers; docker info says why not")
 
 
 @pytest.fixture(scope="session")
