@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from solid import __version__, kubeflow
+from solid.environment import SAME_ON_EVERY_PROCESSOR
 from solid.errors import SettingsError
 from solid.kinds import HEADS, IDS
 from solid.storage.places import FILE, FOLDER, INPUT, Step, input_folder
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
     from solid.settings.schema import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Numerical libraries choose their kernels by processor, and kernels differ in last bits that a training makes grow.
-# AVX2 is what all x86 servers have, and no slower at these sizes; the libraries read this as they are imported.
-SAME_ON_EVERY_PROCESSOR = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_CBWR": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it deterministic training on CUDA is refused
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-}
 
 
 class _Commands(click.Group):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from solid.compare.grid import Row, Table
 from solid.compare.jobs import Cell, Job
-from solid.compare.score import Score
 from solid.compare.statistics import Difference, holm, paired_difference
 from solid.errors import DataError
+from solid.evaluation.score import Score
 from solid.metrics.catalogue import COMPARED, MAIN, main_of, metric
 from solid.settings.schema import Backbone
 

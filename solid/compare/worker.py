@@ -15,6 +15,7 @@ from typing import Any
 
 from solid.errors import SolidError
 from solid.settings.schema import Settings
+from solid.steps import call
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def run(order: Order) -> str | None:
     try:
         with order.log.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             try:
-                _call(order)
+                call(order.step, order.settings, order.out, **order.arguments)
             except Exception as error:
                 if isinstance(error, SolidError | OSError):
                     print(f"Error: {error}", file=log)
@@ -58,42 +59,6 @@ def run(order: Order) -> str | None:
     except SystemExit as stop:  # the pool would hold it for a result of the job and go on with the next
         os._exit(int(stop.code or 0))
     return None
-
-
-def _call(order: Order) -> None:
-    """Call the step's function."""
-    settings, arguments = order.settings, {"out": order.out, **order.arguments}
-    match order.step:
-        case "ingest":
-            from solid.data.ingest import ingest
-
-            ingest(settings=settings.data, **arguments)
-        case "prepare":
-            from solid.data.prepare import prepare
-
-            prepare(settings=settings.prepare, **arguments)
-        case "features":
-            from solid.features import extract_features
-
-            extract_features(settings=settings.features, **arguments)
-        case "train":
-            from solid.training import train
-
-            train(settings=settings, **arguments)
-        case "embed":
-            from solid.embeddings import write_embeddings
-
-            write_embeddings(**arguments)
-        case "assign":
-            from solid.semantics.assign import assign
-
-            assign(settings=settings.semantics, **arguments)
-        case "score":
-            from solid.compare.score import score
-
-            score(settings=settings.evaluation, **arguments)
-        case _:
-            raise ValueError(order.step)
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 _NEIGHBOURS = 12  # t-SNE's perplexity: about two classes of usual size
 _STEPS = 500  # t-SNE's; twice as many take twice as long and look the same
+_ITEMS = 2000  # on a map; more of them take t-SNE minutes and hide each other
 _COMPONENTS = 50  # t-SNE's input, as its authors advise; the rest is mostly noise
 
 
@@ -27,3 +28,10 @@ def project(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
             tsne = TSNE(2, perplexity=_NEIGHBOURS, max_iter=_STEPS, init="pca", random_state=seed)
             plane = tsne.fit_transform(plane)
     return plane
+
+
+def map_rows(items: int, seed: int) -> NDArray[np.int64]:
+    """Rows of the items that a map shows: every item, or a random sample."""
+    if items <= _ITEMS:
+        return np.arange(items)
+    return np.sort(np.random.default_rng(seed).choice(items, _ITEMS, replace=False))

@@ -17,13 +17,12 @@ from solid.evaluation.groups import Grouping
 from solid.evaluation.inspection import SemanticSpace, codebook_use, extremes, tell, titles_of
 from solid.evaluation.page import page
 from solid.evaluation.popularity import training_popularity
-from solid.evaluation.projection import project
+from solid.evaluation.projection import map_rows, project
 from solid.evaluation.result import Result
 from solid.metrics.base import Metric
 from solid.metrics.catalogue import main_of, metric
 from solid.settings.schema import EvaluationSettings
 
-_MAP_ITEMS = 2000  # on a map; more of them take t-SNE minutes and hide each other
 _STORIES = 4  # best and worst users shown
 _RECOMMENDED = ("coverage_10", "gini_10", "novelty_10", "popularity_10")
 _TITLE = 110  # characters of a title shown on hover
@@ -55,7 +54,7 @@ def render(
         DataError: vectors of a given folder are missing or belong to other items.
     """
     uses = {result.name: use for result in results if (use := codebook_use(result.model, dataset, settings.batch_size))}
-    shown = _shown(dataset.n_items, settings.seed)
+    shown = map_rows(dataset.n_items, settings.seed)
     maps = {
         space.name: plots.semantic_map(project(vectors, settings.seed), space.classes[shown])
         for space in progress(spaces, "semantic maps", unit="map")
@@ -152,13 +151,6 @@ def _popularity_of_targets(dataset: Dataset) -> float:
     """Mean training interactions of what the test users touched."""
     targets = dataset.sequences.items[dataset.sequences.targets("test")]
     return float(training_popularity(dataset)[targets - 1].mean())
-
-
-def _shown(items: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Rows of the items on the maps, the same on all: every item, or a random sample."""
-    if items <= _MAP_ITEMS:
-        return np.arange(items)
-    return np.sort(np.random.default_rng(seed).choice(items, _MAP_ITEMS, replace=False))
 
 
 def _shorten(title: str) -> str:

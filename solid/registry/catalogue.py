@@ -16,6 +16,7 @@ from torch import Tensor
 from solid.data.sequences import last_items
 from solid.errors import DataError
 from solid.models.protocols import Model
+from solid.models.recommender import Recommender
 from solid.models.storage import load_model
 
 Ints = NDArray[np.int64]
@@ -91,6 +92,24 @@ class Catalogue:
         known = np.append(0, np.cumsum(numbers > 0))
         items = np.append(numbers[numbers > 0], 0)
         return torch.from_numpy(last_items(items, known[starts], known[ends], self.model.config.length))
+
+    @torch.inference_mode()
+    def similar(self, numbers: Ints, k: int) -> Top:
+        """The k items most like each of these [B], by the cosine of their embeddings.
+
+        Of a model without any: those that it ranks highest after this one item.
+        """
+        if not isinstance(self.model, Recommender):
+            return self.top(numbers, np.arange(len(numbers)), np.arange(len(numbers)) + 1, k, exclude_seen=True)
+        unit_ND = torch.nn.functional.normalize(self.model.item_embeddings(), dim=1)
+        asked = torch.from_numpy(numbers) - 1
+        parts = []
+        for rows in torch.split(asked, max(1, _SCORES_AT_ONCE // len(self.items))):
+            cosines = unit_ND[rows] @ unit_ND.T
+            cosines[torch.arange(len(rows)), rows] = -torch.inf  # itself
+            parts.append(cosines.topk(min(k, len(self.items))))
+        best, values = (torch.cat([part[n] for part in parts]).numpy() for n in (1, 0))
+        return Top(best, values)
 
     @torch.inference_mode()
     def top(self, numbers: Ints, starts: Ints, ends: Ints, k: int, *, exclude_seen: bool) -> Top:

@@ -76,17 +76,21 @@ def log_version(
 
 
 def fetch_version(name: str, version: str, wanted: Iterable[str], scratch: Path) -> Path:
-    """Download some of what a version holds into ``scratch``; return the folder that it lies in.
+    """Download some of what a version holds into ``scratch``, as :func:`fetch` does; return the folder of it."""
+    return fetch(f"models:/{name}/{version}", wanted, scratch)
+
+
+def fetch(uri: str, wanted: Iterable[str], scratch: Path) -> Path:
+    """Download some of what MLflow has at a model's address into ``scratch``; return the folder that it lies in.
 
     Args:
-        name: of the registered model.
-        version: of it.
+        uri: such as models:/solid@champion.
         wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE; what an older version does not have is left out.
         scratch: folder.
     """
     import mlflow
 
-    held = f"models:/{name}/{version}/artifacts"
+    held = f"{uri}/artifacts"
     there = {Path(file.path).name for file in mlflow.artifacts.list_artifacts(held)}
     for part in wanted:
         if part in there:

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from solid.evaluation import report as report_module
+from solid.evaluation import projection
 from solid.evaluation.evaluate import evaluate
 from solid.settings.schema import EvaluationSettings
 
@@ -117,7 +117,7 @@ def test_no_map_without_vectors(prepared: Path, models: dict[str, Path], tmp_pat
 
 
 def test_many_items_are_sampled() -> None:
-    assert report_module._shown(2000, seed=0).tolist() == list(range(2000))
-    rows = report_module._shown(5000, seed=0)
+    assert projection.map_rows(2000, seed=0).tolist() == list(range(2000))
+    rows = projection.map_rows(5000, seed=0)
     assert len(np.unique(rows)) == 2000 and rows.max() > 4000
-    np.testing.assert_array_equal(rows, report_module._shown(5000, seed=0))
+    np.testing.assert_array_equal(rows, projection.map_rows(5000, seed=0))

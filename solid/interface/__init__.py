@@ -1,0 +1,1 @@
+"""The Python interface for notebooks: the steps of the chain on frames."""
