@@ -14,7 +14,7 @@ from solid.interface.home import Home
 from solid.interface.plan import SCORE, calls_for
 from solid.interface.process import run
 from solid.kinds import HEADS, Ids
-from solid.metrics.catalogue import RANKINGS, metrics_of
+from solid.metrics.catalogue import is_metric
 from solid.settings.loading import validated
 from solid.settings.schema import DataSettings, Head, Modality
 from solid.storage.local import read_json
@@ -203,9 +203,8 @@ class Recommender:
         """
         folder = self._fitted().data()
         run([SCORE], folder, self.settings, verbose=self._verbose)
-        measured = {metric.name for ranking in RANKINGS for metric in metrics_of(ranking)}
         summary = read_json(folder / SCORE.out / "summary.json")  # tells of the training, too
-        return {name: value for name, value in summary.items() if name in measured}
+        return {name: value for name, value in summary.items() if is_metric(name)}
 
     def classes(self) -> Any:
         """The semantic ids: a frame with a row for each item that the model knows, its title, and ``class`` from 1.

@@ -80,6 +80,15 @@ def main_of(measured: Container[str]) -> str:
     return next(name for name in COMPARED if name in measured)
 
 
+def is_metric(name: str) -> bool:
+    """Whether there is a metric of this name."""
+    try:
+        metric(name)
+    except ValueError:
+        return False
+    return True
+
+
 def titles(names: Iterable[str]) -> dict[str, str]:
     """Name -> title, in the order given."""
     return {name: metric(name).title for name in names}
