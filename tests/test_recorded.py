@@ -28,11 +28,13 @@ from solid.storage.local import read_json, write_json
 ROOT = Path(__file__).resolve().parent.parent
 ODD: dict[str, dict[str, Any]] = {
     "model": {
-        "backbone": "bert4rec", "dim": 8, "length": 5, "attention_heads": 2, "dropout": 0.1, "cloze": 0.3,
+        "form": "released", "backbone": "bert4rec", "dim": 8, "length": 5, "layers": 1, "attention_heads": 4,
+        "feed_forward": 2, "dropout": 0.1, "cloze": 0.3, "vectors": [],
     },
     "training": {
-        "epochs": 2, "patience": 3, "batch_size": 512, "negatives": 2, "learning_rate": 0.01, "weight_decay": 0.01,
-        "gradient_clip": 1.0, "seed": 3,
+        "loss": "gbce", "targets": "windows", "epochs": 2, "patience": 3, "batch_size": 512, "negatives": 2,
+        "sampling": "popularity", "calibration": 0.5, "softmax_memory": 32, "learning_rate": 0.01, "weight_decay": 0.01,
+        "gradient_clip": 1.0, "metric": "uauc", "selection_users": 25, "seed": 3,
     },
     "finetune": {"steps": 1, "rate": 0.2},
     "apg": {"rank": 4, "expansion": 18},
