@@ -48,13 +48,15 @@ pipeline: setup image  ## run the training pipeline in containers, on the sample
 	@test -d data || $(BIN)/solid sample --out data
 	@$(BIN)/solid-pipeline run training --image $(IMAGE) $(foreach pair,$(SET),--set '$(pair)')
 
-docs: setup  ## write docs/settings.md and the tables of readers and heads anew from the code
+docs: setup  ## write dvc.yaml, docs/settings.md and the tables of readers and heads anew from the code
+	@$(BIN)/python scripts/dvc_yaml.py
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/page_tables.py
 
-check: setup  ## lint, format, types, which room imports which, whether pages and dvc.lock are current
+check: setup  ## lint, format, types, which room imports which, whether dvc.yaml, pages and dvc.lock are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@said=$$($(BIN)/lint-imports --no-logo --no-cache) || { echo "$$said"; exit 1; }
+	@$(BIN)/python scripts/dvc_yaml.py --check
 	@$(BIN)/python scripts/settings_page.py --check
 	@$(BIN)/python scripts/page_tables.py --check
 	@! $(BIN)/dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \

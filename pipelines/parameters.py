@@ -6,17 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from components.parameters import of_settings
 from solid.errors import SettingsError
 from solid.settings.schema import Settings
 from solid.settings.strict_yaml import parse_yaml
-
-# Keys that are parameters of their own, because a pipeline fans out over them or names a step's model by them.
-_APART = {
-    "semantics": {"modalities"},
-    "model": {"backbone"},
-    "fusion": {"generator"},
-    "evaluation": {"baselines"},
-}
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "BOOLEAN": bool, "LIST": list, "STRUCT": dict,
@@ -25,17 +18,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 def parameters(settings: Settings) -> dict[str, Any]:
     """Values of the parameters that stand for ``settings``."""
-    values: dict[str, Any] = settings.model_dump(mode="json")
-    for section, keys in _APART.items():
-        values[section] = {key: value for key, value in values[section].items() if key not in keys}
-    return {
-        **values,
-        "backbone": settings.model.backbone,
-        "backbones": [settings.model.backbone],
-        "modalities": list(settings.semantics.modalities),
-        "baselines": list(settings.evaluation.baselines),
-        "generator": settings.fusion.generator,
-    }
+    values = {one.name: one.default for one in of_settings(settings).values()}
+    return values | {"backbones": [settings.model.backbone]}
 
 
 def given(pairs: Iterable[str], kinds: Mapping[str, str], pipeline: str) -> dict[str, Any]:

@@ -1,86 +1,87 @@
 """The training pipeline: the whole chain, for every backbone and modality."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
-from components.features import features as features_step
-from components.ingest import ingest
-from components.prepare import prepare as prepare_step
-from pipelines.chain import chain
+from components.parameters import PARAMETERS, Parameter
+from pipelines.build import Graph, folder_of, parameters_for, pipeline
 from pipelines.deployment import Deployment
-from pipelines.parameters import DEFAULTS
+from solid.chain import TRAINING
+
+_FIRST = [stage for stage in TRAINING.stages if stage.name not in TRAINING.of_backbone]
+_REST = [stage for stage in TRAINING.stages if stage.name in TRAINING.of_backbone]
+_BACKBONE = PARAMETERS["model.backbone"]
+_BACKBONES = Parameter("backbones", f"A chain for each of these: {_BACKBONE.about}", [_BACKBONE.default])
+_REGISTERING = PARAMETERS["registering"]
 
 
 def training(deployment: Deployment) -> GraphComponent:
     """The pipeline from raw data to evaluated and registered models."""
-    for_backbone = chain(deployment)
+    for_backbone = _chain(deployment)
+    known = parameters_for(TRAINING.stages)
+    passed_on = known.keys() & for_backbone.component_spec.inputs.keys() - {"backbone"}
+    own = [one for name, one in known.items() if name != "backbone"]
 
-    @dsl.pipeline(name="training", display_name="SOLID training")
-    def training(
-        data: dict = DEFAULTS["data"],
-        data_version: str = "",
-        prepare: dict = DEFAULTS["prepare"],
-        features: dict = DEFAULTS["features"],
-        backbones: list[str] = DEFAULTS["backbones"],
-        baselines: list[str] = DEFAULTS["baselines"],
-        generator: str = DEFAULTS["generator"],
-        modalities: list[str] = DEFAULTS["modalities"],
-        semantics: dict = DEFAULTS["semantics"],
-        model: dict = DEFAULTS["model"],
-        training: dict = DEFAULTS["training"],
-        finetune: dict = DEFAULTS["finetune"],
-        apg: dict = DEFAULTS["apg"],
-        fusion: dict = DEFAULTS["fusion"],
-        evaluation: dict = DEFAULTS["evaluation"],
-        registry: dict = DEFAULTS["registry"],
-        registering: bool = True,
-    ):
-        """From raw data to evaluated and registered models, for every backbone and modality.
-
-        A section of settings may name some of its keys only; the others take the defaults of params.yaml.
-
-        Args:
-            data: Section data: source (s3:// or https:// address) and format.
-            data_version: Change it when the data at the source changes; the cache answers as long as it stays.
-            prepare: Section prepare: k-core, candidates, seed.
-            features: Section features: text and image encoders.
-            backbones: What turns a history into a state; one chain each.
-            baselines: Heads that SOLID is compared with; the first one is the baseline of the table.
-            generator: Generator of weights in SOLID, the item model and the semantic model.
-            modalities: What semantic ids are made from; one SOLID model each.
-            semantics: Section semantics without the modalities: number of classes, seed.
-            model: Section model without the backbone: sizes.
-            training: Section training: epochs, batch size, learning rate, seed, device.
-            finetune: Section finetune, for the baseline of that name.
-            apg: Section apg, for the generator or baseline of that name.
-            fusion: Section fusion without the generator: bound, alignment, codebook.
-            evaluation: Section evaluation without the baselines: full ranking, bootstrap, seed.
-            registry: Section registry: name, metric, confidence.
-            registering: Whether the best model of each backbone goes to the MLflow registry.
-        """
-        raw = deployment.place(ingest(data=data, version=data_version), "ingest").outputs["raw"]
-        prepared = deployment.place(prepare_step(raw=raw, prepare=prepare), "prepare").outputs["prepared"]
-        vectors = features_step(raw=raw, prepared=prepared, features=features, modalities=modalities)
-        deployment.place(vectors, "features")
+    def body(given: dict[str, Any]) -> None:
+        graph = Graph(TRAINING, deployment, given, {})
+        graph.add(_FIRST)
+        folders = {"prepared": graph.made["prepare"], "vectors": graph.made["features"]}
         # One after another: two registrations at once would not know of each other's champion.
-        with dsl.ParallelFor(backbones, name="backbones", parallelism=1) as backbone:
-            for_backbone(
-                prepared=prepared,
-                vectors=vectors.outputs["vectors"],
-                backbone=backbone,
-                baselines=baselines,
-                generator=generator,
-                modalities=modalities,
-                features=features,
-                semantics=semantics,
-                model=model,
-                training=training,
-                finetune=finetune,
-                apg=apg,
-                fusion=fusion,
-                evaluation=evaluation,
-                registry=registry,
-                registering=registering,
-            )
+        with dsl.ParallelFor(given["backbones"], name="backbones", parallelism=1) as backbone:
+            values = {name: given[name] for name in passed_on}
+            for_backbone(**folders, backbone=backbone, registering=given["registering"], **values)
 
-    return training
+    about = (
+        "From raw data to evaluated and registered models, for every backbone and modality. A section of settings may "
+        "name some of its keys only; the others take the defaults of params.yaml."
+    )
+    return pipeline(
+        "training", about, [*own, _BACKBONES, _REGISTERING], body, display_name="SOLID training", with_defaults=True
+    )
+
+
+def _chain(deployment: Deployment) -> GraphComponent:
+    """The pipeline that trains, evaluates and, if wanted, registers all models of one backbone."""
+    register = TRAINING["register"]
+    trained = [stage for stage in _REST if stage is not register]
+    registration = _registration(deployment)
+
+    def body(given: dict[str, Any]) -> None:
+        graph = Graph(TRAINING, deployment, given, {"prepare": given["prepared"], "features": given["vectors"]})
+        graph.add(trained)
+        values = {name: given[name] for name in parameters_for([register])}
+        registration(
+            prepared=given["prepared"],
+            solid_models=dsl.Collected(graph.made["solid"]),
+            results=graph.made["evaluate"],
+            registering=given["registering"],
+            **values,
+        )
+
+    folders = [folder_of(TRAINING, "prepare"), folder_of(TRAINING, "features")]
+    parameters = [*parameters_for(_REST).values(), _REGISTERING]
+    return pipeline(
+        "chain", "Train, evaluate and register the models of one backbone.", parameters, body, folders=folders
+    )
+
+
+def _registration(deployment: Deployment) -> GraphComponent:
+    """The pipeline that registers models if it is told to.
+
+    A pipeline of its own, because a list of collected models does not reach into a condition.
+    """
+    register = TRAINING["register"]
+
+    def body(given: dict[str, Any]) -> None:
+        made = {"prepare": given["prepared"], "solid": given["solid_models"], "evaluate": given["results"]}
+        with dsl.If(given["registering"] == True, name="registering"):  # noqa: E712  builds a condition
+            Graph(TRAINING, deployment, given, made).add([register])
+
+    models = ("solid_models", dsl.Input[list[dsl.Model]], TRAINING["solid"].step.writes)
+    folders = [folder_of(TRAINING, "prepare"), models, folder_of(TRAINING, "evaluate")]
+    parameters = [*parameters_for([register]).values(), _REGISTERING]
+    return pipeline("registration", "Register the best of the models, if wanted.", parameters, body, folders=folders)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from solid import __version__, kubeflow
+from solid import __version__, kubeflow, steps
 from solid.environment import SAME_ON_EVERY_PROCESSOR
 from solid.errors import SettingsError
 from solid.kinds import HEADS, IDS
-from solid.storage.places import FILE, FOLDER, INPUT, Step, input_folder
+from solid.steps import STEPS
+from solid.storage.places import FILE, FOLDER, INPUT, input_folder
+from solid.storage.places import Step as StepCommand
 
 if TYPE_CHECKING:
     from solid.settings.schema import Settings
@@ -26,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _Commands(click.Group):
     """Lists commands in the order of the chain."""
 
-    command_class = Step
+    command_class = StepCommand
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -77,102 +79,6 @@ def sample(out: Path, seed: int) -> None:
     click.echo(f"{out}: sample data set written")
 
 
-@main.command()
-@click.option("--out", type=FOLDER, required=True, help="Folder for the raw files and their manifest.")
-@settings_options
-def ingest(out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
-    """Fetch raw data (folder, https:// or s3://), find its format, record checksums."""
-    from solid.data.ingest import ingest as run
-    from solid.settings.loading import load_settings
-
-    run(out, load_settings(params, overrides).data)
-
-
-@main.command()
-@click.option("--raw", type=INPUT, required=True, help="Output of ingest.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for interactions, items, candidates, statistics.")
-@settings_options
-def prepare(raw: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
-    """Parse, filter (k-core) and split the data; draw the validation and test candidates."""
-    from solid.data.prepare import prepare as run
-    from solid.settings.loading import load_settings
-
-    run(raw, out, load_settings(params, overrides).prepare)
-
-
-@main.command()
-@click.option("--raw", type=INPUT, required=True, help="Output of ingest.")
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for one float32 matrix a modality.")
-@settings_options
-def features(raw: Path, prepared: Path, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
-    """Turn item texts and pictures into vectors."""
-    from solid.features import extract_features
-    from solid.settings.loading import load_settings
-
-    settings = load_settings(params, overrides)
-    extract_features(raw, prepared, out, settings.features, settings.semantics.modalities)
-
-
-_TRAIN = """Train one model: a baseline, the item or semantic model, or SOLID.
-
-Any head goes with any backbone (model.backbone). Heads:
-
-\b
-""" + "\n".join(f"  {kind.name:10}{kind.about}" for kind in HEADS.values())
-
-
-@main.command(help=_TRAIN)
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the trained model.")
-@click.option(
-    "--head",
-    type=click.Choice(list(HEADS)),
-    required=True,
-    help="Where the adaptive weights come from, see above.",
-)
-@click.option("--ids", type=click.Choice(IDS),
-              help="What an item's embedding is: the item's own, its class's, or the sum of both  "
-              "[default: item; for solid fusion.ids]")  # fmt: skip
-@click.option("--features", type=INPUT, help="Output of features, whose vectors are part of what an item is.")
-@click.option("--semantics", type=INPUT, help="Output of assign (with --ids semantic or both, or --head solid).")
-@click.option("--semantic-model", type=INPUT, help="Trained duet or apg on classes, from which solid starts.")
-@settings_options
-def train(**options: Any) -> None:  # noqa: D103 - the help says it
-    from solid.settings.loading import load_settings
-    from solid.training import train as run
-
-    settings = load_settings(options.pop("params"), options.pop("overrides"))
-    ids = options.pop("ids") or HEADS[options["head"]].default_ids(settings)
-    run(settings=settings, ids=ids, **options)
-
-
-@main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--model", type=INPUT, required=True, help="Trained duet model on items.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for id.npy, the item embeddings.")
-def embed(prepared: Path, model: Path, out: Path) -> None:
-    """Write the item embeddings of a trained model, the `id` modality of semantic ids."""
-    from solid.embeddings import write_embeddings
-
-    write_embeddings(prepared, model, out)
-
-
-@main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--features", type=INPUT, help="Output of features (for modalities with text or image).")
-@click.option("--embeddings", type=INPUT, help="Output of embed (for modalities with id).")
-@click.option("--modality", required=True, help="id, text, image or a mix such as id_text_image.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for semantic_ids.parquet and quality.json.")
-@settings_options
-def assign(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
-    """Cluster item vectors into semantic ids."""
-    from solid.semantics.assign import assign as run
-    from solid.settings.loading import load_settings
-
-    run(settings=load_settings(params, overrides).semantics, **options)
-
-
 def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
     """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings, {baseline} likewise."""
     models: dict[str, Path] = {}
@@ -194,24 +100,6 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
     return models
 
 
-@main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
-              help="A trained model and its name in the table, the baseline first; {modality} and {baseline} stand for "
-              "each of semantics.modalities and evaluation.baselines.")  # fmt: skip
-@click.option("--features", type=INPUT, help="Output of features: for the map of the semantic space.")
-@click.option("--embeddings", type=INPUT, help="Output of embed: likewise.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for metrics, per-user values and report.html.")
-@settings_options
-def evaluate(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
-    """Score the test users with every model, compare them, write the report."""
-    from solid.evaluation.evaluate import evaluate as run
-    from solid.settings.loading import load_settings
-
-    settings = load_settings(params, overrides)
-    click.echo(run(models=_models(models, settings), settings=settings.evaluation, **options))
-
-
 class _Mapping(click.ParamType[dict[str, Any]]):
     """A mapping of sections to mappings of keys to values, in YAML (of which JSON is a part)."""
 
@@ -229,49 +117,66 @@ class _Mapping(click.ParamType[dict[str, Any]]):
         return mapping
 
 
-@main.command()
-@click.option("--settings-of", type=click.Choice(["champion", "params"]), default="champion", show_default=True,
-              help="Whose settings the next model is made with.")  # fmt: skip
-@click.option("--changes", type=_Mapping(), default="{}", metavar="YAML",
-              help="What to change of either, such as {training: {seed: 1}}.")  # fmt: skip
-@click.option("--out", type=FOLDER, required=True, help="Folder for champion.json, params.yaml and profile.")
-@settings_options
-def champion(params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
-    """Take settings and data profile of the registry's champion, for retraining."""
-    from solid.registry.champion import fetch_champion
-    from solid.settings.loading import load_settings
+_TRAIN = f"""{STEPS["train"].about}
 
-    click.echo(fetch_champion(load_settings(params, overrides), **options))
+Any head goes with any backbone (model.backbone). Heads:
+
+\b
+""" + "\n".join(f"  {kind.name:10}{kind.about}" for kind in HEADS.values())
+
+# What a step takes besides folders and settings.
+_OPTIONS: dict[str, list[click.Parameter]] = {
+    "train": [
+        click.Option(["--head"], type=click.Choice(list(HEADS)), required=True,
+                     help="Where the adaptive weights come from, see above."),
+        click.Option(["--ids"], type=click.Choice(IDS),
+                     help="What an item's embedding is: the item's own, its class's, or the sum of both  "
+                     "[default: item; for solid fusion.ids]"),
+    ],
+    "assign": [
+        click.Option(["--modality"], required=True, help="id, text, image or a mix such as id_text_image."),
+    ],
+    "champion": [
+        click.Option(["--settings-of"], type=click.Choice(["champion", "params"]), default="champion",
+                     show_default=True, help="Whose settings the next model is made with."),
+        click.Option(["--changes"], type=_Mapping(), default="{}", metavar="YAML",
+                     help="What to change of either, such as {training: {seed: 1}}."),
+    ],
+}  # fmt: skip
 
 
-@main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare: the new data.")
-@click.option("--reference", type=INPUT, help="What to compare with: output of champion, or of prepare.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for checks.json and checks.md.")
-@settings_options
-def check(prepared: Path, reference: Path | None, out: Path, params: Path | None, overrides: tuple[str, ...]) -> None:
-    """Check new data against the champion's: schema, volume, new items, drift of popularity."""
-    from solid.registry.checks import check as run
-    from solid.settings.loading import load_settings
+def _command(step: steps.Step) -> click.Command:
+    """The sub-command of a step."""
 
-    click.echo(run(prepared, reference, out, load_settings(params, overrides).checks))
+    def run(**given: Any) -> None:
+        settings = None
+        if step.settings:
+            from solid.settings.loading import load_settings
+
+            settings = load_settings(given.pop("params"), given.pop("overrides"))
+        for folder in step.inputs:
+            if folder.many:
+                assert settings is not None
+                given[folder.name] = _models(given[folder.name], settings)
+        if said := step.run(settings, **given):
+            click.echo(said)
+
+    folders: list[click.Parameter] = [
+        click.Option([step.option_of(folder.name), folder.name], multiple=True, required=folder.required,
+                     metavar="NAME=FOLDER", help=folder.about)
+        if folder.many
+        else click.Option([step.option_of(folder.name)], type=INPUT, required=folder.required, help=folder.about)
+        for folder in step.inputs
+    ]  # fmt: skip
+    out = click.Option(["--out"], type=FOLDER, required=True, help=f"Folder to write: {step.writes}")
+    options = [*folders, *_OPTIONS.get(step.name, []), out]
+    if step.settings:
+        options += reversed(settings_options(run).__click_params__)  # type: ignore[attr-defined]
+    return StepCommand(step.name, callback=run, params=options, help=_TRAIN if step is steps.TRAIN else step.about)
 
 
-@main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--model", "models", multiple=True, required=True, metavar="NAME=FOLDER",
-              help="A trained solid model, as for evaluate; of several, the best on validation.")  # fmt: skip
-@click.option("--evaluation", type=INPUT, help="Output of evaluate; its files go along with the version.")
-@click.option("--checks", type=INPUT, help="Output of check: no new champion on data that did not pass.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for registration.json and the reason in words.")
-@settings_options
-def register(models: tuple[str, ...], params: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
-    """Register the model in MLflow: challenger always, champion when it wins."""
-    from solid.registry.register import register as run
-    from solid.settings.loading import load_settings
-
-    settings = load_settings(params, overrides)
-    click.echo(run(models=_models(models, settings), settings=settings, **options))
+for _step in STEPS.values():
+    main.add_command(_command(_step))
 
 
 @main.command()

@@ -231,6 +231,8 @@ BASELINES = tuple(name for name, kind in HEADS.items() if not kind.on_generator)
 """Heads that need nothing but items, so that ``evaluation.baselines`` may name them."""
 SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() for name in kind.own_sections))
 """All that some head reads."""
+MAKES_THE_MODEL = ("features", "semantics", *SECTIONS)
+"""All that decides what a model becomes; the data apart."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.compare.grid import read_table
 from solid.compare.jobs import Plan
-from solid.kinds import BASELINES, GENERATORS, HEADS, SECTIONS
-from solid.registry.champion import MAKES_THE_MODEL
+from solid.kinds import BASELINES, GENERATORS, HEADS, MAKES_THE_MODEL, SECTIONS
 from solid.settings.schema import Settings
 from solid.storage.local import read_json, write_json
 

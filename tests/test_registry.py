@@ -23,13 +23,13 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.measure import measure
 from solid.evaluation.scoring import View
-from solid.kinds import HEADS
+from solid.kinds import HEADS, MAKES_THE_MODEL
 from solid.metrics.catalogue import metric
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.registry.catalogue import Catalogue
-from solid.registry.champion import MAKES_THE_MODEL, fetch_champion
+from solid.registry.champion import fetch_champion
 from solid.registry.counted import Counted
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, require_better_than_counting, view_of

@@ -13,16 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from solid import __version__
+from solid import __version__, steps
+from solid.chain import CHOICES, EACH, TRAINING
 from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
 from solid.kinds import HEADS, Ids
 from solid.settings.schema import Backbone, Settings
+from solid.steps import Step
 from solid.storage.local import file_md5, folder_digest
 
-Step = Literal["ingest", "prepare", "features", "train", "embed", "assign", "score"]
+_PARTS = {"embeddings": {"id"}, "features": {"text", "image"}}  # of a modality, by what brings their vectors
+_ON_THEIR_OWN = {section: {key} for section, key in (place.split(".") for place in (*EACH, *CHOICES))}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Job:
         digest: of all that decides the output.
     """
 
-    step: Step
+    step: str
     name: str
     settings: Settings
     options: Mapping[str, Any]
@@ -101,7 +104,7 @@ class Plan:
         return cells
 
     def add(
-        self, step: Step, name: str, settings: Settings, options: Mapping[str, Any], decides: Any, **inputs: Job | None
+        self, step: str, name: str, settings: Settings, options: Mapping[str, Any], decides: Any, **inputs: Job | None
     ) -> Job:
         """The job of these inputs, options and settings: the one that is there already, or a new one.
 
@@ -141,69 +144,66 @@ class _Chain:
 
     def __init__(self, plan: Plan, table: Table, source: Source, row: Row, backbone: Backbone, seed: int) -> None:
         self.plan, self.source, self.row, self.backbone, self.seed = plan, source, row, backbone, seed
-        self.modalities = table.grid.modalities
+        self.modality = row.modality
         address = source.source
         if "://" not in address:
             address = str(plan.data_root / Path(address).expanduser())
         settings = row.settings_of(backbone, seed)
         data = settings.data.model_copy(update={"source": address, "format": source.format})
-        self.settings = settings.model_copy(update={"data": data})
+        # All modalities of the grid are checked against the data before anything trains.
+        semantics = settings.semantics.model_copy(update={"modalities": table.grid.modalities})
+        self.settings = settings.model_copy(update={"data": data, "semantics": semantics})
 
     def score(self) -> Job:
-        row, evaluation = self.row, self.settings.evaluation
-        start = None
-        if HEADS[row.head].starts_from_semantic_model(self.settings):
-            start = self.train(self.settings.fusion.generator, "semantic", row.modality)
-        model = self.train(row.head, row.ids, row.modality, start)
-        decides = evaluation.model_dump(mode="json", include={"full", "batch_size"})
-        return self._add("score", model.name, {}, decides, prepared=self.prepared(), model=model)
+        """The job that scores the model."""
+        evaluation = self.settings.evaluation.model_dump(mode="json", include={"full", "batch_size"})
+        inputs = {"prepared": self._of("prepare"), "model": self._train(self.row.head, self.row.ids)}
+        return self._add(steps.SCORE, inputs["model"].name, {}, evaluation, inputs)
 
-    def train(self, head: str, ids: Ids, modality: str | None, semantic_model: Job | None = None) -> Job:
+    def _of(self, name: str) -> Job:
+        """The job of a stage of the chain."""
+        stage = TRAINING[name]
+        if stage.step is steps.INGEST:
+            data = self.settings.data
+            place = data.source if "://" in data.source else Path(data.source).name
+            decides = [place, self.plan.content(data.source), data.format]
+            return self._add(stage.step, self.source.name, {}, decides, {})
+        if stage.step is steps.TRAIN:
+            return self._train(self.settings.fusion.generator, "semantic" if stage.each else "item")
+        options = dict.fromkeys(stage.options, self.modality)
+        inputs = {source.input: self._of(source.stage) for source in stage.inputs if self._needs(source.input)}
+        # Keys on their own are what a grid has a place for, and they decide nothing of one job.
+        sections = self.settings.model_dump(mode="json", exclude=_ON_THEIR_OWN)
+        decides = [*options.values(), *(sections[place] for place in stage.settings if place in sections)]
+        if model := inputs.get("model"):
+            name = model.name
+        elif stage.each:
+            parts = [self.source.name, *([self.backbone] if "embeddings" in inputs else []), self.modality]
+            name = f"{' '.join(map(str, parts))} seed {self.seed}"
+        else:
+            name = self.source.name
+        return self._add(stage.step, name, options, decides if len(decides) > 1 else [*decides, None][0], inputs)
+
+    def _train(self, head: str, ids: Ids) -> Job:
+        kind = HEADS[head]
+        reads_classes = kind.reads_classes(ids)
+        # What a model reads is what the stage of the chain reads that trains its like.
+        like = "solid" if kind.starts_from_semantic_model(self.settings) else "semantic" if reads_classes else "item"
+        inputs = {
+            source.input: self._of(source.stage) for source in TRAINING[like].inputs if source.input != "features"
+        }
+        if kind.reads_features(ids, self.settings):
+            inputs["features"] = self._of("features")
         options = {"head": head, "ids": ids}
-        name = [
-            self.source.name,
-            self.backbone,
-            head,
-            *([ids] if ids != "item" else []),
-            *([modality] if modality else []),
-        ]
-        return self._add(
-            "train", f"{' '.join(name)} seed {self.seed}", options, [options, HEADS[head].decides(self.settings)],
-            prepared=self.prepared(), semantics=self.assign(modality) if modality else None,
-            semantic_model=semantic_model,
-            features=self.features() if HEADS[head].reads_features(ids, self.settings) else None,
-        )  # fmt: skip
+        name = [self.source.name, self.backbone, head]
+        name += [*([ids] if ids != "item" else []), *([str(self.modality)] if reads_classes else [])]
+        decides = [options, kind.decides(self.settings)]
+        return self._add(steps.TRAIN, f"{' '.join(name)} seed {self.seed}", options, decides, inputs)
 
-    def assign(self, modality: str) -> Job:
-        parts = modality.split("_")
-        embeddings = self.embed() if "id" in parts else None
-        features = self.features() if {"text", "image"} & set(parts) else None
-        name = [self.source.name, *([self.backbone] if embeddings else []), modality, f"seed {self.seed}"]
-        semantics = self.settings.semantics.model_dump(mode="json", include={"classes", "seed"})
-        return self._add(
-            "assign", " ".join(name), {"modality": modality}, [modality, semantics],
-            prepared=self.prepared(), features=features, embeddings=embeddings,
-        )  # fmt: skip
+    def _needs(self, name: str) -> bool:
+        """Whether the modality at hand is made from this input."""
+        return name not in _PARTS or not _PARTS[name].isdisjoint(str(self.modality).split("_"))
 
-    def embed(self) -> Job:
-        model = self.train(self.settings.fusion.generator, "item", None)
-        return self._add("embed", model.name, {}, None, prepared=self.prepared(), model=model)
-
-    def features(self) -> Job:
-        # The modalities are checked against the data before anything trains; they decide no vector.
-        decides = self.settings.features.model_dump(mode="json")
-        options = {"modalities": self.modalities}
-        return self._add("features", self.source.name, options, decides, raw=self.ingest(), prepared=self.prepared())
-
-    def prepared(self) -> Job:
-        return self._add(
-            "prepare", self.source.name, {}, self.settings.prepare.model_dump(mode="json"), raw=self.ingest()
-        )
-
-    def ingest(self) -> Job:
-        data = self.settings.data
-        place = data.source if "://" in data.source else Path(data.source).name
-        return self._add("ingest", self.source.name, {}, [place, self.plan.content(data.source), data.format])
-
-    def _add(self, step: Step, name: str, options: Mapping[str, Any], decides: Any, **inputs: Job | None) -> Job:
-        return self.plan.add(step, name, self.settings, options, decides, **inputs)
+    def _add(self, step: Step, name: str, options: Mapping[str, Any], decides: Any, inputs: Mapping[str, Job]) -> Job:
+        every = {folder.name: inputs.get(folder.name) for folder in step.inputs}
+        return self.plan.add(step.name, name, self.settings, options, decides, **every)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from solid.errors import SettingsError, SolidError
-from solid.kinds import SECTIONS
+from solid.kinds import MAKES_THE_MODEL
 from solid.registry.aliases import champion_version
 from solid.registry.version import PROFILE, SETTINGS_FILE, fetch_version
 from solid.settings.loading import load_settings
@@ -18,14 +18,13 @@ from solid.settings.schema import Settings
 from solid.storage.local import whole_folder, write_json
 from solid.tracking import clear_errors, connect, tracking_is_on
 
-MAKES_THE_MODEL = ("features", "semantics", *SECTIONS)
-"""The champion's word counts in these sections; data, protocol and thresholds are those of today."""
-
 
 def fetch_champion(
     settings: Settings, settings_of: Literal["champion", "params"], changes: dict[str, dict[str, Any]], out: Path
 ) -> str:
     """Write champion.json, params.yaml with the settings to train with, and profile/ where the champion has one.
+
+    The champion's word counts in the sections MAKES_THE_MODEL; data, protocol and thresholds are those of today.
 
     Args:
         settings: as they stand today.

@@ -21,7 +21,7 @@ def train(
     prepared: Path,
     out: Path,
     head: Head,
-    ids: Ids,
+    ids: Ids | None,
     semantics: Path | None,
     semantic_model: Path | None,
     settings: Settings,
@@ -35,7 +35,8 @@ def train(
         prepared: output of prepare.
         out: folder to write.
         head: kind of model.
-        ids: what history and target embeddings are: of the item, of its class, or the sum of both.
+        ids: what history and target embeddings are: of the item, of its class, or the sum of both; None: as the
+            head has them unless somebody says.
         semantics: output of assign; needed where classes are read.
         semantic_model: trained duet or apg on classes from which solid and its codebook start; without it they start
             afresh.
@@ -47,6 +48,7 @@ def train(
         DataError: an input is missing or does not fit the others.
     """
     kind = HEADS[head]
+    ids = ids or kind.default_ids(settings)
     _check_options(kind, ids, semantics, semantic_model)
     dataset = Dataset.load(prepared)
     inputs = Inputs(

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import pkgutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from by_hand import IMAGE, ROOT, SMALL, Chain, check_same_files
 from gates import pipelines
-from kfp.dsl.base_component import BaseComponent
 from ports import free_ports
 
-import components
+from components.interface import component
 from pipelines.local import run
 from solid import __version__
+from solid.chain import RETRAINING, TRAINING
 from solid.errors import SolidError
 from solid.storage.local import read_json
 
@@ -176,13 +174,12 @@ def test_the_retraining_pipeline_runs_in_containers_and_makes_the_first_champion
     assert read_json(checks)["passed"]
     [champion] = made.rglob("champion/reference/champion.json")
     assert read_json(champion)["version"] is None
-    [registration] = made.rglob("register-challenger/registration/registration.json")
+    [registration] = made.rglob("register/registration/registration.json")
     assert read_json(registration)["champion"] == {"before": None, "after": "1"}
     assert "champion          version 1: there was no champion\n" in said
 
 
 def test_every_component_has_run_in_a_container(trained: tuple[Path, str], retrained: tuple[Path, str]) -> None:
-    modules = [import_module(f"components.{module.name}") for module in pkgutil.iter_modules(components.__path__)]
-    defined = {value.name for module in modules for value in vars(module).values() if isinstance(value, BaseComponent)}
+    defined = {component(chain, stage).name for chain in (TRAINING, RETRAINING) for stage in chain.stages}
     ran = {told.parent.name for made, _ in (trained, retrained) for told in made.rglob("executor_output.json")}
     assert defined == ran

@@ -17,7 +17,7 @@ from pipelines.deployment import Deployment
 from pipelines.parameters import DEFAULTS, parameters
 from pipelines.retraining import retraining as retraining_pipeline
 from solid.cli import main
-from solid.registry.champion import MAKES_THE_MODEL
+from solid.kinds import MAKES_THE_MODEL
 from solid.settings.loading import load_settings
 from solid.settings.schema import Settings
 
@@ -28,8 +28,6 @@ SINGLE = {
     "baselines": "evaluation.baselines",
     "modalities": "semantics.modalities",
 }
-# What DVC watches along with a section though the command does not use it.
-UNUSED = {"register": {"evaluation.baselines"}}
 # Of the steps that pipelines run, options that no component passes, and why.
 NOT_PASSED = {"params": "settings come as parameters, which the UI shows and the cache compares; a file is neither"}
 # Commands that are no step of a pipeline, and why.
@@ -106,7 +104,7 @@ def of_dvc(name: str, graph: dict[str, Any]) -> Stage:
         option: value if option == "models" else translate(value) for option, value in options.items() if value
     }
     watched = {key for param in body.get("params", []) for key in keys(param)}
-    return Stage(command, translated, watched - UNUSED.get(name, set()), each)
+    return Stage(command, translated, watched, each)
 
 
 # Kubeflow

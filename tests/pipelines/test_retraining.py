@@ -64,7 +64,7 @@ class Retrained:
 
     @property
     def registration(self) -> dict[str, Any]:
-        value: dict[str, Any] = read_json(self.output("register-challenger", "registration") / "registration.json")
+        value: dict[str, Any] = read_json(self.output("register", "registration") / "registration.json")
         return value
 
     @property
@@ -164,7 +164,7 @@ def test_data_that_does_not_pass_its_checks_leaves_the_champion_in_place(runs: d
         "the data checks did not pass, new items: 50.0% (checks.max_new_items: 30.0%); of the models: full_ndcg_10 +"
     )
     assert read_json(run.output("check", "checked") / "checks.json")["reference"]["version"] == "3"
-    report = run.output("register-challenger", "report").read_text()
+    report = run.output("register", "report").read_text()
     assert "### walks: Version 3 stays champion" in report
     assert "| new items | 50.0% | checks.max_new_items: 30.0% | **failed** |" in report
 
@@ -209,7 +209,7 @@ def test_the_report_is_found_by_the_run_of_the_pipeline(runs: dict[str, Retraine
         command, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    written = runs["better"].output("register-challenger", "report").read_text()
+    written = runs["better"].output("register", "report").read_text()
     assert done.stdout.startswith(written)
     assert "### walks: Version 3 is the new champion" in written
     assert "[Run run-3](https://kubeflow.example/run-3) on Kubeflow." in done.stdout

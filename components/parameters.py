@@ -1,0 +1,68 @@
+"""Parameters of components and pipelines: the settings by section, and on its own what a step is chosen by.
+
+Names, types, texts and defaults come from ``solid/settings/schema.py``; only what Kubeflow alone knows is said here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from solid.chain import CHOICES, EACH
+from solid.settings.schema import Settings
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as Kubeflow's pages show it.
+
+    Attributes:
+        name: of the parameter.
+        about: what it means.
+        default: its value where nobody gives one; its type is the parameter's.
+    """
+
+    name: str
+    about: str
+    default: Any
+
+    @property
+    def type(self) -> Any:
+        """As kfp takes it."""
+        return list[str] if isinstance(self.default, list) else type(self.default)
+
+
+_OWN_KEYS = {*EACH, *CHOICES}
+# What is no setting.
+_OF_KUBEFLOW = (
+    Parameter(
+        "data_version",
+        "Any text that changes when the data at the source does; the same text lets the cache answer.",
+        "",
+    ),
+    Parameter(
+        "settings_of", "champion: train as the champion was trained; params: with the sections of this run.", "champion"
+    ),
+    Parameter("changes", 'What to change of either, by section, such as {"training": {"seed": 1}}.', {}),
+    Parameter("registering", "Whether the best model goes to the MLflow registry.", True),
+)
+
+
+def of_settings(settings: Settings) -> dict[str, Parameter]:
+    """The parameters that stand for settings, by place: a section without the keys of their own, or such a key."""
+    found = {}
+    for section, fields in settings:
+        values = fields.model_dump(mode="json")
+        texts = {key: field.description for key, field in type(fields).model_fields.items()}
+        own = {key for key in values if f"{section}.{key}" in _OWN_KEYS}
+        keys = [key for key in values if key not in own]
+        about = f"Section {section} of the settings. {fields.__doc__} " + " ".join(
+            f"{key}: {texts[key]}." for key in keys
+        )
+        found[section] = Parameter(section, about, {key: values[key] for key in keys})
+        for key in own:
+            found[f"{section}.{key}"] = Parameter(key, f"{texts[key]} ({section}.{key})", values[key])
+    return found
+
+
+PARAMETERS = of_settings(Settings()) | {parameter.name: parameter for parameter in _OF_KUBEFLOW}
