@@ -123,7 +123,10 @@ def _training(heads: Iterable[str]) -> tuple[str, ...]:
     return whole(*(section for section in SECTIONS if section in ("model", "training") or section in own))
 
 
-_READING_MODELS = ("solid/data/dataset.py", "solid/data/sequences.py", "solid/kinds.py", "solid/models")
+_READING_MODELS = (
+    *("solid/data/dataset.py", "solid/data/sequences.py", "solid/data/untouched.py"),
+    *("solid/kinds.py", "solid/models"),
+)
 _SCORING = (
     *("solid/evaluation/exposure.py", "solid/evaluation/measure.py", "solid/evaluation/popularity.py"),
     *("solid/evaluation/scoring.py", "solid/metrics"),
@@ -144,7 +147,7 @@ def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each:
         ),
         options={"head": head} | ({"ids": ids} if ids else {}),
         settings=_training(_HEADS.get(head, (head,))),
-        code=(*_READING_MODELS, *_SCORING, "solid/training"),
+        code=(*_READING_MODELS, *_SCORING, "solid/semantics/vectors.py", "solid/training"),
         each=each,
     )
 
