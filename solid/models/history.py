@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from solid.models.layers import Dropout
+from solid.models.layers import Dropout, first_std
 from solid.settings.schema import ModelSettings
 
 
@@ -23,7 +23,7 @@ class HistoryEncoder(nn.Module):
         self.position = nn.Parameter(torch.empty(model.length, model.dim))
         self.project = nn.Linear(model.dim, model.dim) if model.form == "released" else None
         self.dropout = Dropout(model.dropout)
-        nn.init.normal_(self.position, std=model.dim**-0.5)
+        nn.init.normal_(self.position, std=first_std(model))
 
     def forward(self, embedded_BLD: Tensor) -> Tensor:
         """Return hidden states [B, L, D]; padded positions hold values that callers mask."""

@@ -20,16 +20,17 @@ class ClassTable(nn.Module):
 
     offset: Tensor
 
-    def __init__(self, classes: Tensor, dim: int) -> None:
+    def __init__(self, classes: Tensor, dim: int, std: float) -> None:
         """Build with fresh weights.
 
         Args:
             classes: of every item at each level [N + 1, S], from 1; 0 for padding.
             dim: D.
+            std: of the weights.
         """
         super().__init__()
         sizes = classes.amax(0)
-        self.embedding = embedding(int(sizes.sum()), dim)
+        self.embedding = embedding(int(sizes.sum()), dim, std)
         self.register_buffer("offset", sizes.cumsum(0) - sizes, persistent=False)
 
     def forward(self, classes: Tensor) -> Tensor:
@@ -51,6 +52,7 @@ class ItemTable(nn.Module):
         self,
         n_items: int,
         dim: int,
+        std: float,
         *,
         ids: bool,
         classes: Tensor | None = None,
@@ -62,6 +64,7 @@ class ItemTable(nn.Module):
         Args:
             n_items: N.
             dim: D.
+            std: of each part of the sum, vectors being of length 1.
             ids: whether each item has an embedding of its own.
             classes: of every item at each level [N + 1, S], 0 for padding; kept for whoever asks.
             adds_classes: whether their embeddings are part of the sum.
@@ -70,13 +73,13 @@ class ItemTable(nn.Module):
         super().__init__()
         self.n_items = n_items
         self.register_buffer("classes", classes)
-        self.id = embedding(n_items, dim) if ids else None
-        self.of_class = ClassTable(classes, dim) if classes is not None and adds_classes else None
+        self.id = embedding(n_items, dim, std) if ids else None
+        self.of_class = ClassTable(classes, dim, std) if classes is not None and adds_classes else None
         self.projections = nn.ModuleDict()
         for kind, matrix in (vectors or {}).items():
             self.register_buffer(f"vectors_{kind}", matrix)
             self.projections[kind] = project = nn.Linear(matrix.shape[1], dim, bias=False)
-            nn.init.normal_(project.weight, std=dim**-0.5)
+            nn.init.normal_(project.weight, std=std)
         self._held: Tensor | None = None
 
     def forward(self, items: Tensor) -> Tensor:

@@ -13,6 +13,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from solid.settings.schema import ModelSettings
+
+_SMALL = 0.05
+
 
 class MLP(nn.Sequential):
     """Linear-Tanh-Linear, the form of target transform, static head and generator input (method section 1)."""
@@ -44,10 +48,19 @@ class Dropout(nn.Module):
         return x * kept.to(x.dtype).mul_(256 / (256 - self.dropped))
 
 
-def embedding(n_ids: int, dim: int) -> nn.Embedding:
-    """A table [n_ids + 1, D] whose row 0, padding, is zero; rows of unit expected norm, so that scores start small."""
+def first_std(model: ModelSettings) -> float:
+    """Standard deviation of fresh embeddings.
+
+    A state after a layer norm has length sqrt(D), so small embeddings make small scores at first; the released form has
+    no such norm, and rows of unit expected length.
+    """
+    return model.dim**-0.5 if model.form == "released" else _SMALL
+
+
+def embedding(n_ids: int, dim: int, std: float) -> nn.Embedding:
+    """A table [n_ids + 1, D] whose row 0, padding, is zero."""
     table = nn.Embedding(n_ids + 1, dim, padding_idx=0)
-    nn.init.normal_(table.weight, std=dim**-0.5)
+    nn.init.normal_(table.weight, std=std)
     with torch.no_grad():
         table.weight[0].zero_()
     return table

@@ -21,7 +21,7 @@ from solid.models.config import ModelConfig
 from solid.models.heads.base import Head, Reading
 from solid.models.history import HistoryEncoder
 from solid.models.items import ItemTable
-from solid.models.layers import MLP, LowRank, Rows, real_of
+from solid.models.layers import MLP, LowRank, Rows, first_std, real_of
 from solid.models.protocols import Encoded
 from solid.models.storage import read_model, reading_model, write_model
 
@@ -54,8 +54,8 @@ class Recommender(nn.Module):
         if classes is not None and classes.dim() == 1:
             classes = classes.unsqueeze(1)
         self.items = ItemTable(
-            config.n_items, model.dim, ids=ids != "semantic", classes=classes, adds_classes=ids != "item",
-            vectors=vectors,
+            config.n_items, model.dim, first_std(model), ids=ids != "semantic",
+            classes=classes, adds_classes=ids != "item", vectors=vectors,
         )  # fmt: skip
         self.history = HistoryEncoder(model)
         self.backbone: Backbone = BACKBONES[model.backbone].load()(model, config.n_items)

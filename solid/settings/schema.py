@@ -138,7 +138,7 @@ class TrainingSettings(Section):
     )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
-    batch_size: int = Field(256, ge=1, description="sequences, or windows, a step")
+    batch_size: int = Field(128, ge=1, description="sequences, or windows, a step")
     negatives: int = Field(
         256, ge=1, description="items drawn for losses that need some: for each target, or for a step (sampled_softmax)"
     )

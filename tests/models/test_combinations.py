@@ -155,7 +155,8 @@ def test_what_is_hidden_reaches_nothing_that_the_hidden_item_is_scored_with(
     assert sum(losses[-30:]) / 30 > torch.tensor(50.0).log() - 0.02
 
 
-@pytest.mark.parametrize(("backbone", "head"), product(["sasrec", "gru4rec", "din"], ["static", "duet", "solid"]))
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec", "din"])
+@pytest.mark.parametrize("head", ["static", "duet", "solid"])
 def test_what_is_asked_at_a_position_knows_nothing_of_what_comes_after_it(
     make_model: Make, histories: Tensor, backbone: str, head: str
 ) -> None:
@@ -181,7 +182,8 @@ def test_a_residual_head_starts_as_the_trunk_without_it(make_model: Make, histor
         )
 
 
-@pytest.mark.parametrize(("backbone", "form"), product(BACKBONES, ["released", "residual"]))
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("form", ["released", "residual"])
 def test_finetuning_in_parts_changes_no_score(
     make_model: Make, histories: Tensor, candidates: Tensor, monkeypatch: pytest.MonkeyPatch, backbone: str, form: str
 ) -> None:

@@ -19,7 +19,7 @@ from solid.models.heads.generator import WeightGenerator
 from solid.models.heads.vae import VariationalAutoencoder
 from solid.models.history import HistoryEncoder
 from solid.models.items import ClassTable
-from solid.models.layers import FullRank, Generated, LowRank, Rows
+from solid.models.layers import FullRank, Generated, LowRank, Rows, first_std
 
 
 class SolidHead(Head):
@@ -39,7 +39,7 @@ class SolidHead(Head):
         self.fusion = fusion
         self.classes = self.history = self.semantic = self.item = self.codebook = None
         if fusion.branches != "item":
-            self.classes = ClassTable(classes, model.dim)
+            self.classes = ClassTable(classes, model.dim, first_std(model))
             self.history = HistoryEncoder(model)
             self.semantic = WeightGenerator(model.dim, layers, from_zero=self.residual)
         if fusion.branches != "semantic":
