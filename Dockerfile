@@ -53,7 +53,8 @@ LABEL org.opencontainers.image.title="solid" \
       org.opencontainers.image.description="Every step of SOLID, from raw data to a registered model" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${GIT_SHA}"
-ENV SOLID_GIT_SHA=${GIT_SHA}
+# A container that ends with an error is not made again by Kubeflow, so a step itself waits for a server that is away.
+ENV SOLID_GIT_SHA=${GIT_SHA} SOLID_PATIENCE=300
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["solid"]

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from solid.console import say
 from solid.errors import SettingsError, SolidError
 from solid.storage.names import unknown_name
+from solid.storage.patience import TellTries, patience
 
 _DEFAULTS = {
     # MLflow retries for two minutes unless told otherwise; a person who mistyped an address should not wait for that.
@@ -177,7 +178,7 @@ def connect() -> Any:
         SolidError: the store is a sqlite file, and only mlflow-skinny is installed or its folder cannot be made; or
             nobody knows the server's name.
     """
-    for variable, value in _DEFAULTS.items():
+    for variable, value in {**_waiting(), **_DEFAULTS}.items():
         os.environ.setdefault(variable, value)
     import mlflow  # reads some of the variables as it is imported
 
@@ -197,6 +198,21 @@ def connect() -> Any:
         raise SolidError(f"MLflow: the name {host} cannot be resolved\n{_REMEDY}")
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient()
+
+
+def _waiting() -> dict[str, str]:
+    """MLflow's own variables for as many tries as SOLID_PATIENCE has time for, each of which is said."""
+    seconds = patience()
+    if not seconds:
+        return {}
+    tries = logging.getLogger("urllib3.connectionpool")
+    if not any(isinstance(handler, TellTries) for handler in tries.handlers):
+        tries.addHandler(TellTries())
+        tries.setLevel(logging.DEBUG)
+        tries.propagate = False
+    # Its pauses double from 2 s on and end at two minutes; it refuses more than ten tries.
+    number = next((n for n in range(1, 10) if sum(min(2.0**k, 120) for k in range(1, n + 1)) >= seconds), 10)
+    return {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(number)}
 
 
 @contextmanager

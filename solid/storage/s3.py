@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from solid.console import byte_progress
 from solid.errors import DataError
 from solid.storage.names import unknown_name
+from solid.storage.patience import WaitForS3, patience
 
 _CONNECTIONS = 16  # a transfer manager works in 10 threads, and looks at what comes next in 5 more
 _REMOVED_AT_ONCE = 1000  # S3's limit
@@ -43,7 +44,11 @@ class MissingObjectError(DataError):
 @functools.cache
 def client() -> Any:
     """The client of this process; making one takes longer than most requests."""
-    made = boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS))
+    seconds = patience()
+    retries = {"retries": {"max_attempts": 0}} if seconds else {}  # ours, in place of boto3's own
+    made = boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS, **retries))
+    if seconds:
+        made.meta.events.register("needs-retry.s3", WaitForS3(seconds), unique_id="solid-patience")
     if host := unknown_name(made.meta.endpoint_url):
         raise DataError(f"S3: the name {host} cannot be resolved; check AWS_ENDPOINT_URL_S3")
     return made
