@@ -236,6 +236,19 @@ def export(**options: Any) -> None:
 
 
 @main.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("address", metavar="s3://BUCKET/PREFIX")
+def copy(source: Path, address: str) -> None:
+    """Copy SOURCE, a folder or a file of this machine, into S3, from where ingest reads it."""
+    from solid.storage.s3 import Prefix
+
+    files = [path for path in ([source] if source.is_file() else sorted(source.rglob("*"))) if path.is_file()]
+    below = source.parent if source.is_file() else source
+    Prefix(address).upload({path.relative_to(below).as_posix(): path for path in files})
+    click.echo(f"{address}: {len(files):,} files, {sum(path.stat().st_size for path in files) / 1e6:,.1f} MB")
+
+
+@main.command()
 @click.option("--model", default="models:/solid@champion", show_default=True, help="MLflow model address.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items to recommend.")
 @click.argument("history", nargs=-1, required=True)

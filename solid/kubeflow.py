@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from solid.console import say
 from solid.errors import SolidError
 from solid.storage.local import read_json, whole_file, write_json
 from solid.storage.places import MOUNTS, address_of
@@ -58,11 +60,12 @@ def accept(command: click.Command) -> None:
     def callback(*, executor_input: str | None, **options: Any) -> Any:
         if executor_input is None:
             return work(**options)
-        executor = Executor(executor_input)
+        executor, began = Executor(executor_input), time.monotonic()
         click.get_current_context().obj = executor
         out = Path(options["out"])
         value = work(**options)
         executor.report(out, address_of(out))
+        say(f"{command.name}: {executor.told()}; took {time.monotonic() - began:.0f} s")
         return value
 
     command.callback = callback
@@ -96,6 +99,16 @@ class Executor:
             raise SolidError(
                 "--executor-input: not what Kubeflow writes, a JSON object with inputs and outputs"
             ) from None
+
+    def told(self) -> str:
+        """What was read and what was written, by name and address, for the last line of a step's log."""
+        words = []
+        for verb, side in (("read", self._input.get("inputs", {})), ("wrote", self._outputs)):
+            places = [
+                f"{name} {one['uri']}" for name, of in side.get("artifacts", {}).items() for one in of["artifacts"]
+            ]
+            words.append(f"{verb} {', '.join(places) or 'nothing'}")
+        return ", ".join(words)
 
     def one_of(self, name: str, key: str) -> str:
         """Where the artifact of the input list ``name`` lies whose modality or head is ``key``.

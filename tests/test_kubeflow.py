@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,9 @@ def test_a_step_called_by_kubeflow_reports_and_called_by_hand_does_not(tmp_path:
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "raw"]
     spec = {"outputs": {"artifacts": {"raw": artifact(out)}, "outputFile": str(tmp_path / "kfp" / "output.json")}}
-    assert CliRunner().invoke(main, [*arguments, "--executor-input", json.dumps(spec)]).exit_code == 0
+    done = CliRunner().invoke(main, [*arguments, "--executor-input", json.dumps(spec)])
+    assert done.exit_code == 0
+    assert re.fullmatch(rf"ingest: read nothing, wrote raw {out}; took \d+ s", done.output.splitlines()[-1])
     assert told(tmp_path)["raw"]["format"] == "movielens"
 
 

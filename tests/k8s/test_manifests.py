@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -64,7 +68,10 @@ def test_no_manifest_is_forgotten_by_its_kustomization() -> None:
     for path in K8S.rglob("*.yaml"):
         if path.name != "kustomization.yaml":
             beside = yaml.safe_load((path.parent / "kustomization.yaml").read_text("utf-8"))
-            assert path.name in [*beside["resources"], *(patch["path"] for patch in beside.get("patches", []))], path
+            assert path.name in [
+                *beside.get("resources", []),
+                *(patch["path"] for patch in beside.get("patches", [])),
+            ], path
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -73,6 +80,25 @@ def test_names_are_unique_and_every_resource_says_what_it_is_part_of(overlay: st
     assert len({key(manifest) for manifest in manifests}) == len(manifests)
     for manifest in manifests:
         assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "solid", key(manifest)
+
+
+def test_operators_can_have_failed_steps_tried_again(tmp_path: Path) -> None:
+    """The component, laid over a ConfigMap in the form of KFP's: that policy changes, and nothing else."""
+    others = {"executor": "imagePullPolicy: IfNotPresent\n"}
+    kfp = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "workflow-controller-configmap", "namespace": "kubeflow"},
+        "data": others | {"workflowDefaults": "spec: {templateDefaults: {retryStrategy: {retryPolicy: OnError}}}"},
+    }
+    (tmp_path / "kfp.yaml").write_text(yaml.safe_dump(kfp))
+    shutil.copytree(K8S / "components" / "retry-failed-steps", tmp_path / "retry-failed-steps")
+    (tmp_path / "kustomization.yaml").write_text("resources: [kfp.yaml]\ncomponents: [retry-failed-steps]\n")
+    command = [Path(sys.executable).with_name("kubectl"), "kustomize", tmp_path]
+    [rendered] = yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    strategy = yaml.safe_load(rendered["data"].pop("workflowDefaults"))["spec"]["templateDefaults"]["retryStrategy"]
+    assert strategy == {"limit": "2", "retryPolicy": "Always"}
+    assert rendered["data"] == others
 
 
 def test_images_of_our_own_carry_the_version_that_the_lock_puts_into_them() -> None:

@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from solid.cli import main
 from solid.errors import DataError
 from solid.storage.local import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
+from solid.storage.s3 import Prefix
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -171,3 +175,15 @@ def test_a_folders_digest_is_the_one_dvc_records(programs: Path, tmp_path: Path)
     recorded = yaml.safe_load((tmp_path / "data.dvc").read_text())["outs"][0]
     assert folder_digest(folder) == recorded["md5"]
     assert recorded["nfiles"] == len(contents(folder))
+
+
+@pytest.mark.s3
+def test_copy_puts_a_folder_or_a_file_where_ingest_reads_it(tmp_path: Path, s3: Any) -> None:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "a.csv").write_text("user_id,item_id\n")
+    (tmp_path / "data" / "deep" / "b").write_text("b")
+    for source, address in (("data", "s3://solid/copied/folder"), ("data/a.csv", "s3://solid/copied/file")):
+        done = CliRunner().invoke(main, ["copy", str(tmp_path / source), address])
+        assert done.exit_code == 0, done.output
+    assert set(Prefix("s3://solid/copied/folder").objects()) == {"a.csv", "deep/b"}
+    assert Prefix("s3://solid/copied/file").read("a.csv") == b"user_id,item_id\n"
