@@ -130,24 +130,29 @@ class HeadKind:
     Attributes:
         name: as ``--head`` takes it.
         about: one line for people.
-        code: of its class, as module:name: a :class:`~solid.models.heads.base.Head` inside ``model``.
+        code: of its class, as module:name: a :class:`~solid.models.heads.base.Head` inside ``model``; none where
+            nothing is trained by gradients.
         model: of the class that reads a folder trained with it, a :class:`~solid.models.protocols.Model`.
         trainer: of the function that writes such a folder, from :class:`~solid.training.inputs.Inputs` and a path.
         own_sections: sections of settings that it reads beside ``model`` and ``training``.
         generates: whether it generates weights, so that ``fusion.generator`` may name it.
         on_generator: whether ``fusion.generator`` names another head whose sections it reads, too.
         ids: what its embeddings may be of.
+        by_gradients: whether it is trained in epochs, on a backbone, as ``model`` and ``training`` say.
+        reads_vectors: whether it takes the output of features where there is one.
     """
 
     name: str
     about: str
-    code: str
+    code: str = ""
     own_sections: tuple[str, ...] = ()
     generates: bool = False
     on_generator: bool = False
     ids: tuple[Ids, ...] = IDS
     model: str = "solid.models.recommender:Recommender"
     trainer: str = "solid.training.gradients:train_by_gradients"
+    by_gradients: bool = True
+    reads_vectors: bool = False
 
     def load(self) -> Any:
         """Its class."""
@@ -162,7 +167,9 @@ class HeadKind:
         return _imported(self.trainer)
 
     def sections(self, settings: Settings) -> tuple[str, ...]:
-        """All sections that decide what training makes of it, ``model`` and ``training`` first."""
+        """All sections that decide what training makes of it, ``model`` and ``training`` first where it has them."""
+        if not self.by_gradients:
+            return self.own_sections
         of_generator = HEADS[settings.fusion.generator].own_sections if self.on_generator else ()
         return ("model", "training", *of_generator, *self.own_sections)
 
@@ -180,7 +187,9 @@ class HeadKind:
         return self.on_generator or ids != "item"
 
     def reads_features(self, ids: Ids, settings: Settings) -> bool:
-        """Whether it needs the output of features: projections of vectors are part of what its items are."""
+        """Whether it needs the output of features: vectors are part of what its items are, or say which are alike."""
+        if not self.by_gradients:
+            return self.reads_vectors
         return ids != "semantic" and settings.model.form != "released" and bool(settings.model.vectors)
 
     def starts_from_semantic_model(self, settings: Settings) -> bool:
@@ -190,6 +199,19 @@ class HeadKind:
         """
         fusion = settings.fusion
         return self.on_generator and not (fusion.branches == "item" and fusion.codebook in ("none", "vae"))
+
+
+def _counted(name: str, about: str, *, reads_vectors: bool = False) -> HeadKind:
+    return HeadKind(
+        name,
+        about,
+        own_sections=("counting",),
+        ids=("item",),
+        model="solid.counting.model:CountedModel",
+        trainer="solid.training.counted:train_by_counting",
+        by_gradients=False,
+        reads_vectors=reads_vectors,
+    )
 
 
 HEADS: dict[str, HeadKind] = {
@@ -223,6 +245,12 @@ HEADS: dict[str, HeadKind] = {
             on_generator=True,
             ids=("item", "both"),
         ),
+        _counted("popular", "how often an item was touched, the same for everybody"),
+        _counted("lately", "how often an item was touched, lately more than long ago"),
+        _counted("transitions", "what followed what, smoothed by which items are alike", reads_vectors=True),
+        _counted("itemknn", "what was touched by the same users"),
+        _counted("ease", "the linear item-item model of what the same users touched", reads_vectors=True),
+        _counted("sessions", "what the users with the histories most like this one touched"),
     )
 }
 GENERATORS = tuple(name for name, kind in HEADS.items() if kind.generates)

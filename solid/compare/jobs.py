@@ -195,10 +195,12 @@ class _Chain:
         if kind.reads_features(ids, self.settings):
             inputs["features"] = self._of("features")
         options = {"head": head, "ids": ids}
-        name = [self.source.name, self.backbone, head]
+        # What counts reads neither a backbone nor a seed, and is counted once.
+        name = [self.source.name, *([self.backbone] if kind.by_gradients else []), head]
         name += [*([ids] if ids != "item" else []), *([str(self.modality)] if reads_classes else [])]
+        name += [f"seed {self.seed}"] if kind.by_gradients else []
         decides = [options, kind.decides(self.settings)]
-        return self._add(steps.TRAIN, f"{' '.join(name)} seed {self.seed}", options, decides, inputs)
+        return self._add(steps.TRAIN, " ".join(name), options, decides, inputs)
 
     def _needs(self, name: str) -> bool:
         """Whether the modality at hand is made from this input."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ class Dataset:
         sequences: all events.
         candidates: for each held-out split int32 [U, n], row u for user u: items that the user never touched.
         stats: what prepare counted, with the ``digest`` of the raw data.
+        times: int64 [E], when each event happened; only their order where the source has no time.
     """
 
     users: pd.DataFrame
@@ -35,6 +36,7 @@ class Dataset:
     sequences: Sequences
     candidates: dict[Literal["valid", "test"], NDArray[np.int32]]
     stats: dict[str, Any]
+    times: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def n_users(self) -> int:
@@ -82,7 +84,8 @@ class Dataset:
             raise DataError(f"{folder}/interactions.parquet: not sorted by user; run solid prepare again")
         offsets = np.searchsorted(owners, np.arange(len(users) + 1))
         sequences = Sequences(interactions["item"].to_numpy(np.int32), offsets, len(items))
-        return cls(users, items, sequences, candidates, read_json(folder / "stats.json"))
+        times = interactions["timestamp"].to_numpy(np.int64)
+        return cls(users, items, sequences, candidates, read_json(folder / "stats.json"), times)
 
 
 def _load(path: Path, load: Callable[[Path], Any]) -> Any:

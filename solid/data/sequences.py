@@ -72,9 +72,16 @@ class Sequences:
             return self.offsets[1:] - 1
         if split == "valid":
             return self.offsets[1:] - 2
+        predicted = self.trained.copy()
+        predicted[self.offsets[:-1]] = False
+        return np.flatnonzero(predicted)
+
+    @property
+    def trained(self) -> NDArray[np.bool_]:
+        """Which events [E] training may look at: all but a user's last two."""
         trained = np.ones(len(self.items), dtype=bool)
-        trained[self.offsets[:-1]] = trained[self.offsets[1:] - 1] = trained[self.offsets[1:] - 2] = False
-        return np.flatnonzero(trained)
+        trained[self.offsets[1:] - 1] = trained[self.offsets[1:] - 2] = False
+        return trained
 
     def before(self, split: Literal["valid", "test"]) -> Ints:
         """Event indices [T] that come before each user's event of a held-out split, ascending."""

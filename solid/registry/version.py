@@ -25,7 +25,7 @@ MODEL, ITEMS, PROFILE, SETTINGS_FILE = "model", "items.parquet", "profile", "par
 ARCHIVE = "solid.zip"  # entry.py knows it by this name
 _PACKAGE = Path(__file__).parent.parent
 # What serving.py and the modules it imports need, besides MLflow.
-_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
+_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "scipy", "torch")
 _MODEL_FILES = ("config.json", "model.safetensors")
 
 

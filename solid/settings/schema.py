@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import core_schema
 
 from solid.kinds import BACKBONES, BASELINES, GENERATORS, HEADS, LOSSES, encoders
@@ -30,6 +39,10 @@ Baseline = Annotated[str, one_of(BASELINES)]
 Generator = Annotated[str, one_of(GENERATORS)]
 MetricName = Annotated[str, AfterValidator(lambda name: per_user(name).name)]
 """Of a metric that every user has a value of, such as uauc or full_ndcg_10."""
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -208,6 +221,49 @@ class FusionSettings(Section):
     )
 
 
+def _to_try(*values: float | None, about: str) -> Any:
+    return Field(values, min_length=1, description=f"{about}; the search begins with the first")
+
+
+class CountingSettings(Section):
+    """Counting: values that are tried on the validation events, one list at a time, for NDCG@10 among all items."""
+
+    users: int = Field(4000, ge=1, description="at most so many users judge what is tried, evenly spread")
+    entries: int = Field(500, ge=1, description="largest entries kept of what an item speaks for")
+    items: tuple[PositiveInt, ...] = _to_try(10, 1, 3, 5, 20, about="how many last items of a history are read")
+    decay: tuple[Share, ...] = _to_try(
+        0.6, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9, about="weight of an item beside that of the next"
+    )
+    share: tuple[Share, ...] = _to_try(0.1, 0.01, 0.03, 0.2, 0.3, about="share of popularity")
+    half_life: tuple[Annotated[float, Field(gt=0)], ...] = _to_try(
+        0.1, 0.01, 0.03, 0.3, 1, about="head lately: time in which an event loses half its weight, share of all time"
+    )
+    window: tuple[PositiveInt, ...] = _to_try(5, 1, 2, 3, 10, 20, about="transitions: most steps between two items")
+    backward: tuple[Share, ...] = _to_try(
+        0.3, 0, 0.1, 0.6, 1, about="transitions: weight of a before b where b is followed by a"
+    )
+    flatten: tuple[Share, ...] = _to_try(
+        0.5, 0, 0.25, 0.75, 1, about="transitions: power of the sum by which what an item speaks for is divided"
+    )
+    alike: int = Field(20, ge=1, description="transitions: how many of the items most alike count as alike")
+    power: tuple[Positive, ...] = _to_try(4, 2, 8, about="transitions: power of the cosine of items that are alike")
+    a: tuple[NotNegative, ...] = _to_try(
+        1, 0, 0.5, 2, 4, about="transitions: weight of what followed items alike, a K T"
+    )
+    b: tuple[NotNegative, ...] = _to_try(
+        0.5, 0, 0.2, 1, 2, about="transitions: weight of items like what followed, b T K"
+    )
+    c: tuple[NotNegative, ...] = _to_try(0.3, 0, 0.1, 0.6, 1, about="transitions: weight of items alike, c K")
+    neighbours: tuple[PositiveInt, ...] = _to_try(100, 20, 50, 200, about="itemknn: nearest items of each")
+    shrink: tuple[NotNegative, ...] = _to_try(10, 0, 1, 30, 100, about="itemknn: shrinks cosines of few users")
+    ridge: tuple[Positive, ...] = _to_try(100, 30, 300, 1000, about="ease: lambda")
+    side: tuple[Positive, ...] = _to_try(3, 1, 10, 30, about="ease: weight of texts and pictures")
+    ease_items: int = Field(8000, ge=2, description="ease: at most so many items, the most touched, take part")
+    long_items: tuple[PositiveInt, ...] = _to_try(50, about="ease: how many last items are read")
+    long_decay: tuple[Share, ...] = _to_try(0.8, 0.6, 0.7, 0.9, 1, about="ease: weight of an item beside the next")
+    sessions: tuple[PositiveInt, ...] = _to_try(100, 50, 200, 500, about="sessions: how many users are asked")
+
+
 class EvaluationSettings(Section):
     """What is measured and compared."""
 
@@ -265,6 +321,7 @@ class Settings(Section):
     finetune: FinetuneSettings = FinetuneSettings()
     apg: ApgSettings = ApgSettings()
     fusion: FusionSettings = FusionSettings()
+    counting: CountingSettings = CountingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     checks: CheckSettings = CheckSettings()
     registry: RegistrySettings = RegistrySettings()

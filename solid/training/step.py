@@ -40,8 +40,9 @@ def train(
         semantics: output of assign; needed where classes are read.
         semantic_model: trained duet or apg on classes from which solid and its codebook start; without it they start
             afresh.
-        settings: of the whole chain; model, training and what belongs to the head are used.
-        features: output of features, whose vectors may be part of what an item is (``model.vectors``).
+        settings: of the whole chain; what belongs to the head is used.
+        features: output of features, whose vectors may be part of what an item is (``model.vectors``), or say which
+            items are alike.
 
     Raises:
         SettingsError: the combination of options makes no sense.
@@ -57,7 +58,7 @@ def train(
         dataset=dataset,
         classes=read_classes(semantics, dataset.n_items) if semantics else None,
         modality=read_json(semantics / "quality.json")["modality"] if semantics else None,
-        vectors=_vectors(features, dataset.n_items, settings.model) if kind.reads_features(ids, settings) else {},
+        vectors=_vectors(features, dataset.n_items, kind, settings.model) if kind.reads_features(ids, settings) else {},
         semantic_model=semantic_model,
         settings=settings,
         digests=[folder_digest(folder) for folder in (prepared, semantics, semantic_model, features) if folder],
@@ -76,11 +77,14 @@ def _check_options(kind: HeadKind, ids: Ids, semantics: Path | None, semantic_mo
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
 
 
-def _vectors(features: Path | None, n_items: int, model: ModelSettings) -> dict[str, NDArray[np.float32]]:
-    """The vectors that are part of what an item is."""
-    wanted = get_args(VectorKind) if model.vectors == "auto" else model.vectors
+def _vectors(
+    features: Path | None, n_items: int, head: HeadKind, model: ModelSettings
+) -> dict[str, NDArray[np.float32]]:
+    """The vectors that are part of what an item is, or from which a counted head picks."""
+    auto = model.vectors == "auto" or not head.by_gradients
+    wanted = get_args(VectorKind) if auto else model.vectors
     files = {kind: features / f"{kind}.npy" for kind in wanted} if features else {}
-    if model.vectors == "auto":
+    if auto:
         files = {kind: file for kind, file in files.items() if file.is_file()}
     elif not features and wanted:
         raise SettingsError(f"model.vectors is {', '.join(wanted)}: name the output of features with --features")

@@ -28,9 +28,8 @@ def prepared(tmp_path: Path) -> Path:
         folder / "items.parquet"
     )
     users = np.repeat([0, 1], [len(history) for history in HISTORIES]).astype(np.int32)
-    pd.DataFrame({"user": users, "item": np.concatenate(HISTORIES).astype(np.int32)}).to_parquet(
-        folder / "interactions.parquet"
-    )
+    events = pd.DataFrame({"user": users, "item": np.concatenate(HISTORIES).astype(np.int32)})
+    events.assign(timestamp=range(len(events))).to_parquet(folder / "interactions.parquet")
     np.save(folder / "candidates_valid.npy", np.array([[5, 6], [9, 8]], np.int32))
     np.save(folder / "candidates_test.npy", np.array([[9, 4], [8, 9]], np.int32))
     (folder / "stats.json").write_text("{}")

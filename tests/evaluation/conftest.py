@@ -32,7 +32,8 @@ def prepared(tmp_path: Path) -> Path:
     items = pd.DataFrame({"item_id": [f"I{n}" for n in range(1, 9)], "title": TITLES, "text": ""})
     items.assign(category="", image="").to_parquet(folder / "items.parquet")
     rows = [(user, item) for user, items in enumerate(EVENTS.values()) for item in items]
-    pd.DataFrame(rows, columns=["user", "item"]).to_parquet(folder / "interactions.parquet")
+    events = pd.DataFrame(rows, columns=["user", "item"]).assign(timestamp=range(len(rows)))
+    events.to_parquet(folder / "interactions.parquet")
     for split in ("valid", "test"):
         np.save(folder / f"candidates_{split}.npy", np.array(CANDIDATES, np.int32))
     stats = {"digest": DIGEST, "origin": "shop", "format": "amazon", "k_core": 5, "users": 3, "items": 8}

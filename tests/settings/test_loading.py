@@ -12,7 +12,9 @@ from solid.settings.loading import load_settings
 from solid.settings.schema import MODALITIES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SECTIONS = "data, prepare, features, semantics, model, training, finetune, apg, fusion, evaluation, checks, registry"
+SECTIONS = (
+    "data, prepare, features, semantics, model, training, finetune, apg, fusion, counting, evaluation, checks, registry"
+)
 FUSION = "generator, ids, branches, bound, t, alignment, codebook"
 MODALITY_LIST = "semantics.modalities: expected all, or a list of different modalities such as [id, id_text]"
 

@@ -1,0 +1,199 @@
+"""The ways to count, by name of the head: what each may be set to, and the matrix that a setting makes.
+
+To add one: a class here, a line in ``METHODS``, and one in ``solid/kinds.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from solid.counting.popularity import popularity, recency
+from solid.counting.reading import NO_VECTORS, Float, Table
+from solid.counting.search import Picked
+from solid.counting.together import ease, item_neighbours, sessions, touched
+from solid.counting.transitions import Neighbours, both_ways, count_transitions, smooth
+from solid.data.dataset import Dataset
+from solid.settings.schema import CountingSettings
+
+Grid = dict[str, Sequence[Any]]
+
+
+@dataclass
+class Method:
+    """A way to count.
+
+    The search changes one setting at a time, so the last result of each step on the way to the matrix is kept.
+
+    Attributes:
+        dataset: whose training events are counted; nothing else of it is read.
+        vectors: of items [N, d] by what they were made from, rows of length 1 or 0; may be empty.
+        settings: the values to try.
+    """
+
+    dataset: Dataset
+    vectors: Mapping[str, NDArray[np.float32]]
+    settings: CountingSettings
+    _last: dict[str, tuple[Any, Any]] = field(default_factory=dict, init=False)
+
+    def grid(self) -> Grid:
+        """The values of each setting, the one to begin with first.
+
+        ``items`` (n), ``decay`` and ``share`` (of popularity) say how a history is read and are in every grid.
+        """
+        settings = self.settings
+        return {"items": settings.items, "decay": settings.decay, "share": settings.share}
+
+    def table(self, picked: Picked) -> Table:
+        """Count with one value of each setting."""
+        matrix = self.cached("matrix", self.decisive(picked), lambda: self.matrix(picked))
+        return Table(matrix, self.cached("popular", None, self._popularity))
+
+    def decisive(self, picked: Picked) -> tuple[Any, ...]:
+        """What of the settings the matrix depends on."""
+        return tuple(value for name, value in picked.items() if name not in ("items", "decay", "share"))
+
+    def matrix(self, picked: Picked) -> Any:
+        """Float32 [N, N] or [U, N]."""
+        raise NotImplementedError
+
+    def cached(self, step: str, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes, or made when it was last asked with this key."""
+        if step not in self._last or self._last[step][0] != key:
+            self._last[step] = (key, make())
+        return self._last[step][1]
+
+    def seen(self) -> Any:
+        """Who touched what, [U, N]."""
+        return self.cached("seen", None, lambda: touched(self.dataset.sequences))
+
+    def choices(self) -> tuple[str, ...]:
+        """The names of the vectors that there are, and that of none."""
+        return (*self.vectors, NO_VECTORS)
+
+    def _popularity(self) -> Float:
+        sequences = self.dataset.sequences
+        return popularity(sequences.items[sequences.trained], sequences.n_items)
+
+
+class Popular(Method):
+    """How often an item was touched, the same for everybody."""
+
+    half_lives: Sequence[float | None] = (None,)
+
+    def grid(self) -> Grid:
+        """Nothing to try: no history is read."""
+        return {"items": (1,), "decay": (1.0,), "share": (1.0,), "half_life": self.half_lives}
+
+    def table(self, picked: Picked) -> Table:
+        """Popularity and an empty matrix."""
+        sequences, half_life = self.dataset.sequences, picked["half_life"]
+        trained, n_items = sequences.trained, sequences.n_items
+        weights = None if half_life is None else recency(self.dataset.times[trained], half_life)
+        nothing = sp.csr_array((n_items, n_items), dtype=np.float32)
+        return Table(nothing, popularity(sequences.items[trained], n_items, weights))
+
+
+class Lately(Popular):
+    """How often an item was touched, lately more than long ago."""
+
+    def grid(self) -> Grid:
+        """How long ago is half as much."""
+        return super().grid() | {"half_life": self.settings.half_life}
+
+
+class Transitions(Method):
+    """What followed what, smoothed by what is alike where items have vectors."""
+
+    def grid(self) -> Grid:
+        """How to count, how to read, and how to smooth."""
+        settings = self.settings
+        counting: Grid = {"window": settings.window, "backward": settings.backward, "flatten": settings.flatten}
+        if not self.vectors:
+            return counting | super().grid()
+        alike: Grid = {"power": settings.power, "a": settings.a, "b": settings.b, "c": settings.c}
+        return {"vectors": self.choices()} | counting | super().grid() | alike
+
+    def matrix(self, picked: Picked) -> Any:
+        """T, or T' where something is alike."""
+        window, backward, flatten = (picked[name] for name in ("window", "backward", "flatten"))
+        counts = self.cached("counts", window, lambda: count_transitions(self.dataset.sequences, window))
+        transitions = self.cached(
+            "transitions", (window, backward, flatten), lambda: both_ways(counts, backward, flatten)
+        )
+        vectors, most = picked.get("vectors", NO_VECTORS), self.settings.entries
+        if vectors == NO_VECTORS:
+            return as_float32(smooth(transitions, None, 0, 0, 0, most))
+        near = self.cached(f"near {vectors}", None, lambda: Neighbours.of(self.vectors[vectors], self.settings.alike))
+        alike = self.cached("alike", (vectors, picked["power"]), lambda: near.shares(picked["power"]))
+        return as_float32(smooth(transitions, alike, picked["a"], picked["b"], picked["c"], most))
+
+
+class ItemKNN(Method):
+    """What was touched by the same users."""
+
+    def grid(self) -> Grid:
+        """How many neighbours, and what their number is shrunk by."""
+        return {"neighbours": self.settings.neighbours, "shrink": self.settings.shrink} | super().grid()
+
+    def matrix(self, picked: Picked) -> Any:
+        """Cosines."""
+        return as_float32(item_neighbours(self.seen(), picked["neighbours"], picked["shrink"]))
+
+
+class Ease(Method):
+    """The linear item-item model that fits who touched what best, with the items' vectors where there are any."""
+
+    def grid(self) -> Grid:
+        """The ridge, and the vectors with their weight."""
+        settings = self.settings
+        reading: Grid = {"items": settings.long_items, "decay": settings.long_decay, "share": settings.share}
+        if not self.vectors:
+            return {"ridge": settings.ridge} | reading
+        return {"vectors": self.choices(), "side": settings.side, "ridge": settings.ridge} | reading
+
+    def matrix(self, picked: Picked) -> Any:
+        """B."""
+        vectors, settings = self.vectors.get(picked.get("vectors", NO_VECTORS)), self.settings
+        weights = ease(
+            self.seen(), picked["ridge"], picked.get("side", 0.0), vectors, settings.ease_items, settings.entries
+        )
+        return as_float32(weights)
+
+
+class Sessions(Method):
+    """What the users whose histories are most like this one touched."""
+
+    def grid(self) -> Grid:
+        """How many users."""
+        return {"sessions": self.settings.sessions} | super().grid()
+
+    def decisive(self, picked: Picked) -> tuple[Any, ...]:
+        """Nothing: how many users are asked is a question of reading."""
+        return ()
+
+    def matrix(self, picked: Picked) -> Any:
+        """Users as vectors of length 1."""
+        return as_float32(sessions(self.seen()))
+
+
+METHODS: dict[str, type[Method]] = {
+    "popular": Popular,
+    "lately": Lately,
+    "transitions": Transitions,
+    "itemknn": ItemKNN,
+    "ease": Ease,
+    "sessions": Sessions,
+}
+
+
+def as_float32(matrix: Any) -> Any:
+    """As it is stored, so that what is judged is what is served."""
+    matrix = sp.csr_array(matrix, dtype=np.float32)
+    matrix.sort_indices()
+    return matrix

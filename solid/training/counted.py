@@ -1,0 +1,59 @@
+"""Training by counting: pick the settings on validation, write the folder, log the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solid.console import say
+from solid.counting.fit import fit
+from solid.counting.methods import METHODS
+from solid.counting.model import CountedConfig, CountedModel
+from solid.counting.search import Picked
+from solid.kinds import HEADS
+from solid.semantics.vectors import unit_rows
+from solid.storage.local import whole_folder
+from solid.tracking import DatasetInfo, track
+from solid.training.inputs import Inputs
+from solid.training.outcome import write_outcome
+
+_SCORE = "valid_full_ndcg_10"
+
+
+def train_by_counting(inputs: Inputs, out: Path) -> None:
+    """Count what the head counts, and write its folder.
+
+    Each row of history.csv is one choice of settings that was tried. It takes seconds: an interrupted one starts anew.
+    """
+    dataset, settings = inputs.dataset, inputs.settings.counting
+    method = METHODS[inputs.head](dataset, _choices(inputs.vectors), settings)
+    decides = HEADS[inputs.head].decides(inputs.settings)
+    history: list[dict[str, float]] = []
+    with (
+        track(inputs.head, {"head": inputs.head, **decides}, DatasetInfo.of(dataset.stats), None) as run,
+        whole_folder(out, holds="training.json") as partial,
+    ):
+
+        def tell(_: Picked, value: float) -> None:
+            history.append({"epoch": len(history) + 1, _SCORE: value})
+            run.epoch(len(history), {_SCORE: value})
+
+        picked, table, value = fit(method, tell)
+        config = CountedConfig(head=inputs.head, n_items=dataset.n_items, digest=dataset.stats["digest"], picked=picked)
+        model = CountedModel(config, table)
+        model.save(partial)
+        best = max(history, key=lambda row: row[_SCORE])
+        write_outcome(partial, history, best, _SCORE, decides)
+        run.artifacts(partial)
+    say(f"{out}: {_SCORE} {value:.4f}, best of {len(history)}: {picked}")
+
+
+def _choices(vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Each kind of vectors [N, d], and all of them side by side; rows of length 1, or 0 where an item has nothing."""
+    choices = {kind: matrix[1:] for kind, matrix in vectors.items()}
+    if len(choices) > 1:
+        choices["_".join(choices)] = unit_rows(np.concatenate(list(choices.values()), axis=1))
+    return choices
