@@ -128,7 +128,7 @@ Any head goes with any backbone (model.backbone). Heads:
 _OPTIONS: dict[str, list[click.Parameter]] = {
     "train": [
         click.Option(["--head"], type=click.Choice(list(HEADS)), required=True,
-                     help="Where the adaptive weights come from, see above."),
+                     help="Where the adaptive weights come from, or what is counted; see above."),
         click.Option(["--ids"], type=click.Choice(IDS),
                      help="What an item's embedding is: the item's own, its class's, or the sum of both  "
                      "[default: item; for solid fusion.ids]"),

@@ -121,7 +121,7 @@ TRAIN = Step(
     "Train one model: a baseline, the item or semantic model, or SOLID.",
     (
         _PREPARED,
-        Input("features", "Output of features, whose vectors are part of what an item is.", required=False),
+        Input("features", "Output of features: what items are, or which are alike.", required=False),
         Input("semantics", "Output of assign (with --ids semantic or both, or --head solid).", required=False),
         Input("semantic_model", "Trained duet or apg on classes, from which solid starts.", required=False),
     ),

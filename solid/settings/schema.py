@@ -268,7 +268,9 @@ class EvaluationSettings(Section):
     """What is measured and compared."""
 
     baselines: tuple[Baseline, ...] = Field(
-        ("static",), min_length=1, description="heads trained on items to compare with, the first is the baseline"
+        ("transitions", "ease", "static"),
+        min_length=1,
+        description="heads on items to compare with, counting among them; the first is the baseline",
     )
     full: bool = Field(True, description="rank the held-out item among all items, too")
     cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
