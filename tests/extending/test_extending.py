@@ -182,6 +182,8 @@ def test_a_loss(extended: Extended) -> None:
 
 def test_a_metric(extended: Extended) -> None:
     metrics = json.loads(extended.one("runs/pipelines/*/*/evaluate/results/metrics.json").read_text())
-    assert list(metrics) == ["toy", "static", "duet", "SOLID text"]
+    assert set(metrics) == {"toy", "static", "duet", "SOLID text"}
+    assert list(metrics) == sorted(metrics, key=lambda name: -metrics[name]["full_ndcg_10"])  # the best one first
+    assert all(0 < values["unmasked_toy"] <= 1 for values in metrics.values())
     assert all(0 < values["toy"] <= 1 and 0 < values["full_toy"] <= 1 for values in metrics.values())
     assert {"toy", "full_toy"} <= set(pd.read_csv(extended.project / "tables" / "table.csv").columns)
