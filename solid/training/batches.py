@@ -1,4 +1,4 @@
-"""What a training step reads: pieces of users' sequences, a batch of them in groups of about the same length.
+"""What an update reads: pieces of users' sequences, a batch of them in groups of about the same length.
 
 Legend: P pieces, B pieces of a group, L positions.
 """

@@ -1,4 +1,4 @@
-"""The training loop: shuffled pieces of users' sequences, one step a batch, early stopping on a named metric.
+"""The training loop: shuffled pieces of users' sequences, one update a batch, early stopping on a named metric.
 
 All randomness of an epoch derives from (seed, epoch), so a resumed training needs no generator state
 and ends with the same bytes as one that was never interrupted.

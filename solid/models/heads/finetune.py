@@ -1,8 +1,8 @@
 """Per-user adaptation of a static model before it scores: the baseline that DUET is compared with (method section 2).
 
-Every user gets a copy of the head, which takes a few gradient steps on that user's own history: each item is to be
+Every user gets a copy of the head, which takes a few updates by gradient on that user's own history: each item is to be
 predicted from those before it, against a few items that are the same for everybody. All users of a batch take their
-steps together, and nothing depends on who else is in the batch.
+updates together, and nothing depends on who else is in the batch.
 
 Legend: B users, L history positions, P prefixes, C candidates, D width.
 """
