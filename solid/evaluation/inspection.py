@@ -57,7 +57,7 @@ def semantic_spaces(models: Mapping[str, Model]) -> list[SemanticSpace]:
     """The different sets of classes that the models read, in the order of the models."""
     spaces: dict[bytes, SemanticSpace] = {}
     for reader, model in models.items():
-        classes, modality = _classes_of(model), model.config.about.get("modality")
+        classes, modality = classes_of(model), model.config.about.get("modality")
         if classes is None or modality is None or classes.tobytes() in spaces:
             continue
         taken = any(space.name == modality for space in spaces.values())
@@ -158,7 +158,7 @@ def titles_of(dataset: Dataset) -> list[str]:
     return items["title"].where(items["title"] != "", items["item_id"]).tolist()
 
 
-def _classes_of(model: Model) -> Ints | None:
+def classes_of(model: Model) -> Ints | None:
     """What its items' classes are [N]; None for a model that reads items alone."""
     classes = model.items.classes if isinstance(model, Recommender) else None
     return None if classes is None else classes.numpy()[1:, 0]

@@ -127,11 +127,12 @@ class Home:
         Raises:
             SolidError: the model reads none.
         """
-        classes = getattr(self.catalogue.model, "class_of_item", None)
+        from solid.evaluation.inspection import classes_of
+
+        classes = classes_of(self.catalogue.model)
         if classes is None:
             raise SolidError(f"a {self.head} model reads no classes; head solid does, and others with ids='both'")
-        found: NDArray[np.int64] = classes.numpy()[1:]
-        return found
+        return classes
 
     def map(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows [R] of the items that a map shows, and their places on it [R, 2].
