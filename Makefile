@@ -48,7 +48,7 @@ pipeline: setup image  ## run the training pipeline in containers, on the sample
 	@test -d data || $(BIN)/solid sample --out data
 	@$(BIN)/solid-pipeline run training --image $(IMAGE) $(foreach pair,$(SET),--set '$(pair)')
 
-docs: setup  ## write dvc.yaml, docs/settings.md and the tables of readers and heads anew from the code
+docs: setup  ## write dvc.yaml, docs/settings.md and the tables of readers, heads, losses and steps from the code
 	@$(BIN)/python scripts/dvc_yaml.py
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/page_tables.py

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from solid.cli import main as solid
 from solid.data.readers import READERS
-from solid.kinds import HEADS
+from solid.kinds import HEADS, LOSSES
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = {f"solid {name}": step.get_short_help_str(500) for name, step in solid.commands.items()}
 TABLES = {
     "steps": ("docs/steps.md", "step", "does", STEPS),
     "readers": ("docs/data.md", "reader", "reads", {reader.name: reader.description for reader in READERS}),
+    "losses": ("docs/models.md", "`training.loss`", "is", {loss.name: loss.about for loss in LOSSES.values()}),
     "heads": ("docs/models.md", "`--head`", "weights", {head.name: head.about for head in HEADS.values()}),
 }
 
