@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.compare.grid import read_table
 from solid.compare.jobs import Plan
+from solid.errors import SettingsError
 from solid.kinds import BASELINES, GENERATORS, HEADS, MAKES_THE_MODEL, SECTIONS
 from solid.settings.schema import Settings
 from solid.storage.local import read_json, write_json
@@ -41,6 +42,7 @@ ODD: dict[str, dict[str, Any]] = {
         "generator": "apg", "ids": "item", "branches": "semantic", "bound": "clip", "t": 0.1, "alignment": 0.5,
         "codebook": "loss",
     },
+    "counting": {'users': 2000, 'entries': 250, 'items': [1], 'decay': [0.2], 'share': [0.01], 'half_life': [0.01], 'window': [1], 'backward': [0.0], 'flatten': [0.0], 'alike': 10, 'power': [2.0], 'a': [0.0], 'b': [0.0], 'c': [0.0], 'neighbours': [20], 'shrink': [0.0], 'ridge': [30.0], 'side': [1.0], 'ease_items': 4000, 'long_items': [40], 'long_decay': [0.6], 'sessions': [50]},
 }  # fmt: skip
 # The epoch of a model that may be registered is chosen on validation, and where training runs decides nothing.
 AS_THEY_ARE = {"training.selection", "training.threads", "training.device"}
@@ -110,7 +112,7 @@ def test_by_the_command_line(head: str, place: Path) -> None:
     served = read_json(version / "artifacts" / "model" / "config.json")
     settings = Settings.model_validate(ODD)
     read = HEADS[head].sections(settings)
-    assert {section for section in SECTIONS if served.get(section)} | {"training"} == set(read)
+    assert {section for section in SECTIONS if served.get(section)} == set(read) - {"training"}
     for section in read:
         assert ODD[section].items() <= recorded[section].items(), section
         assert section == "training" or served[section] == recorded[section], section
@@ -188,4 +190,8 @@ def test_by_compare(head: str, tmp_path: Path) -> None:
         for key, default in getattr(Settings(), section).model_dump(mode="json").items():
             if f"{section}.{key}" not in AS_THEY_ARE and key in ours[section]:
                 read = section in HEADS[head].sections(base)
-                assert (job(section, key, default) != same) == read, f"{section}.{key}"
+                try:
+                    other = job(section, key, default)
+                except SettingsError:  # a default that does not go with the other settings here
+                    continue
+                assert (other != same) == read, f"{section}.{key}"

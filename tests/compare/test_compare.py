@@ -38,7 +38,7 @@ models:
 """
 FILES = ["table.md", "table.csv", "seeds.csv", "report.html"]
 TRAININGS = 8  # two seeds of static, DUET, semantic model, SOLID
-JOBS = 1 + 1 + 2 * (4 + 1 + 1 + 3)
+JOBS = 1 + 1 + 1 + 2 * (4 + 1 + 1 + 3)  # vectors of texts and pictures are part of what an item is
 
 
 @pytest.fixture(scope="module")
