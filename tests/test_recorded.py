@@ -42,7 +42,12 @@ ODD: dict[str, dict[str, Any]] = {
         "generator": "apg", "ids": "item", "branches": "semantic", "bound": "clip", "t": 0.1, "alignment": 0.5,
         "codebook": "loss",
     },
-    "counting": {'users': 2000, 'entries': 250, 'items': [1], 'decay': [0.2], 'share': [0.01], 'half_life': [0.01], 'window': [1], 'backward': [0.0], 'flatten': [0.0], 'alike': 10, 'power': [2.0], 'a': [0.0], 'b': [0.0], 'c': [0.0], 'neighbours': [20], 'shrink': [0.0], 'ridge': [30.0], 'side': [1.0], 'ease_items': 4000, 'long_items': [40], 'long_decay': [0.6], 'sessions': [50]},
+    "counting": {
+        "users": 2000, "entries": 250, "items": [1], "decay": [0.2], "share": [0.01], "half_life": [0.01],
+        "window": [1], "backward": [0.0], "flatten": [0.0], "alike": 10, "power": [2.0], "a": [0.0], "b": [0.0],
+        "c": [0.0], "neighbours": [20], "shrink": [0.0], "ridge": [30.0], "side": [1.0], "ease_items": 4000,
+        "long_items": [40], "long_decay": [0.6], "sessions": [50],
+    },
 }  # fmt: skip
 # The epoch of a model that may be registered is chosen on validation, and where training runs decides nothing.
 AS_THEY_ARE = {"training.selection", "training.threads", "training.device"}
