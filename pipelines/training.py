@@ -17,6 +17,12 @@ _REST = [stage for stage in TRAINING.stages if stage.name in TRAINING.of_backbon
 _BACKBONE = PARAMETERS["model.backbone"]
 _BACKBONES = Parameter("backbones", f"A chain for each of these: {_BACKBONE.about}", [_BACKBONE.default])
 _REGISTERING = PARAMETERS["registering"]
+# Stage, port and kind of what may be registered.
+_CANDIDATES = (
+    ("baseline", "baseline_models", dsl.Input[list[dsl.Model]]),
+    ("item", "item_model", dsl.Input[dsl.Model]),
+    ("solid", "solid_models", dsl.Input[list[dsl.Model]]),
+)
 
 
 def training(deployment: Deployment) -> GraphComponent:
@@ -56,6 +62,8 @@ def _chain(deployment: Deployment) -> GraphComponent:
         values = {name: given[name] for name in parameters_for([register])}
         registration(
             prepared=given["prepared"],
+            baseline_models=dsl.Collected(graph.made["baseline"]),
+            item_model=graph.made["item"],
             solid_models=dsl.Collected(graph.made["solid"]),
             results=graph.made["evaluate"],
             registering=given["registering"],
@@ -77,11 +85,12 @@ def _registration(deployment: Deployment) -> GraphComponent:
     register = TRAINING["register"]
 
     def body(given: dict[str, Any]) -> None:
-        made = {"prepare": given["prepared"], "solid": given["solid_models"], "evaluate": given["results"]}
+        made = {"prepare": given["prepared"], "evaluate": given["results"]}
+        made |= {stage: given[port] for stage, port, _ in _CANDIDATES}
         with dsl.If(given["registering"] == True, name="registering"):  # noqa: E712  builds a condition
             Graph(TRAINING, deployment, given, made).add([register])
 
-    models = ("solid_models", dsl.Input[list[dsl.Model]], TRAINING["solid"].step.writes)
-    folders = [folder_of(TRAINING, "prepare"), models, folder_of(TRAINING, "evaluate")]
+    models = [(port, kind, TRAINING[stage].step.writes) for stage, port, kind in _CANDIDATES]
+    folders = [folder_of(TRAINING, "prepare"), *models, folder_of(TRAINING, "evaluate")]
     parameters = [*parameters_for([register]).values(), _REGISTERING]
     return pipeline("registration", "Register the best of the models, if wanted.", parameters, body, folders=folders)

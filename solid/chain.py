@@ -125,7 +125,7 @@ def _training(heads: Iterable[str]) -> tuple[str, ...]:
 
 _READING_MODELS = (
     *("solid/data/dataset.py", "solid/data/sequences.py", "solid/data/untouched.py"),
-    *("solid/kinds.py", "solid/models"),
+    *("solid/counting", "solid/kinds.py", "solid/models"),
 )
 _SCORING = (
     *("solid/evaluation/exposure.py", "solid/evaluation/measure.py", "solid/evaluation/popularity.py"),
@@ -151,6 +151,13 @@ def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each:
         each=each,
     )
 
+
+_CANDIDATES = (
+    From("models", "baseline", "{baseline}"),
+    From("models", "item", "${fusion.generator}"),
+    From("models", "solid", "SOLID {modality}"),
+)
+"""What is compared, and of which the best on validation is registered, whatever its head."""
 
 TRAINING = Chain(
     "training",
@@ -198,9 +205,7 @@ TRAINING = Chain(
             "evaluate", EVALUATE, "compare the models on the test users", "evaluation", "results",
             inputs=(
                 From("prepared", "prepare"), From("features", "features"), From("embeddings", "embed"),
-                From("models", "baseline", "{baseline}"),
-                From("models", "item", "${fusion.generator}"),
-                From("models", "solid", "SOLID {modality}"),
+                *_CANDIDATES,
             ),
             settings=("semantics.modalities", *whole("evaluation")),
             code=(*_READING_MODELS, "solid/evaluation", "solid/metrics", "solid/semantics"),
@@ -208,10 +213,11 @@ TRAINING = Chain(
         Stage(
             "register", REGISTER, "a version in the MLflow registry; champion when it wins", "registration",
             "registration",
-            inputs=(From("prepared", "prepare"), From("models", "solid", "{modality}"), From("evaluation", "evaluate")),
-            settings=(*whole(*MAKES_THE_MODEL), "evaluation", "registry"),
+            inputs=(From("prepared", "prepare"), *_CANDIDATES, From("evaluation", "evaluate")),
+            settings=(*whole(*MAKES_THE_MODEL, "evaluation"), "registry"),
             code=tuple(
-                f"solid/{name}" for name in ("data", "evaluation", "kinds.py", "metrics", "models", "registry")
+                f"solid/{name}"
+                for name in ("counting", "data", "evaluation", "kinds.py", "metrics", "models", "registry")
             ),
             cached=False,
         ),
@@ -238,18 +244,22 @@ def _retraining() -> tuple[Stage, ...]:
     evaluate, register = stages["evaluate"], stages["register"]
     stages["evaluate"] = replace(
         evaluate,
-        inputs=tuple(source for source in evaluate.inputs if source.stage != "baseline"),
+        inputs=_without_baselines(evaluate),
         settings=("semantics.modalities", "evaluation"),
     )
     # What made the challengers goes along with the version; champion has written it down.
     stages["register"] = replace(
         register,
-        inputs=(*register.inputs, From("checks", "check"), From("params", "champion", file="params.yaml")),
+        inputs=(*_without_baselines(register), From("checks", "check"), From("params", "champion", file="params.yaml")),
         settings=("semantics.modalities", "evaluation", "registry"),
     )
     first = ("ingest", "prepare")
     rest = (stage for name, stage in stages.items() if name not in first)
     return (*(stages[name] for name in first), _CHAMPION, _CHECK, *rest)
+
+
+def _without_baselines(stage: Stage) -> tuple[From, ...]:
+    return tuple(source for source in stage.inputs if source.stage != "baseline")
 
 
 RETRAINING = Chain("retraining", _retraining())

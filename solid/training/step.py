@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import SettingsError
 from solid.kinds import HEADS, HeadKind, Ids
-from solid.semantics.vectors import centred_rows, read_vectors
+from solid.semantics.vectors import centred_rows, read_vectors, unit_rows
 from solid.settings.schema import Head, ModelSettings, Settings, VectorKind
 from solid.storage.local import folder_digest, read_json
 from solid.training.inputs import Inputs
@@ -88,5 +88,7 @@ def _vectors(
         files = {kind: file for kind, file in files.items() if file.is_file()}
     elif not features and wanted:
         raise SettingsError(f"model.vectors is {', '.join(wanted)}: name the output of features with --features")
-    matrices = {kind: centred_rows(read_vectors(file, n_items)) for kind, file in files.items()}
+    # A projection learns what tells items apart; cosines of items that are alike are those of the vectors as they are.
+    rows = centred_rows if head.by_gradients else unit_rows
+    matrices = {kind: rows(read_vectors(file, n_items)) for kind, file in files.items()}
     return {kind: np.concatenate([np.zeros_like(matrix[:1]), matrix]) for kind, matrix in matrices.items()}
