@@ -156,7 +156,7 @@ class _Chain:
 
     def score(self) -> Job:
         """The job that scores the model."""
-        evaluation = self.settings.evaluation.model_dump(mode="json", include={"full", "batch_size"})
+        evaluation = self.settings.evaluation.model_dump(mode="json", include={"full", "cutoffs", "batch_size"})
         inputs = {"prepared": self._of("prepare"), "model": self._train(self.row.head, self.row.ids)}
         return self._add(steps.SCORE, inputs["model"].name, {}, evaluation, inputs)
 

@@ -23,7 +23,8 @@ class Inputs:
         dataset: whose training targets are learned, and whose validation targets decide.
         classes: of every item at each level, int32 [N + 1, S], 0 for padding; None for a head that reads none.
         modality: what the classes were made from.
-        vectors: kind -> of every item, float32 [N + 1, F], centred and of length 1; zero for padding and items without.
+        vectors: kind -> of every item, float32 [N + 1, F], of length 1, centred unless the head counts; zero for
+            padding and items without.
         semantic_model: folder of the model that it starts from.
         settings: of the whole chain.
         digests: of every folder that was read; with the settings they decide the result.
