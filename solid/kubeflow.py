@@ -19,6 +19,7 @@ import click
 
 from solid.console import say
 from solid.errors import SolidError
+from solid.kinds import MAKES_THE_MODEL
 from solid.storage.local import read_json, whole_file, write_json
 from solid.storage.places import MOUNTS, address_of
 
@@ -32,7 +33,7 @@ _FACTS = {
     "comparison.json": ("baseline",),
     "champion.json": (
         *("name", "version", "found", "new.backbone", "new.generator", "new.modalities"),
-        *("new.features", "new.semantics", "new.model", "new.training", "new.finetune", "new.apg", "new.fusion"),
+        *(f"new.{section}" for section in MAKES_THE_MODEL),
     ),
     "checks.json": ("passed", "reason"),
     "registration.json": ("name", "version", "model", "reason", "champion.before", "champion.after"),

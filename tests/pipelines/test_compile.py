@@ -74,7 +74,7 @@ def test_an_image_that_is_not_pinned_is_refused_unless_allowed(tmp_path: Path, i
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("epochs=3", "pipeline training has no such parameter; it has apg, backbones, baselines, data, "),
+        ("epochs=3", "pipeline training has no such parameter; it has apg, backbones, baselines, counting, data, "),
         ("modality=[id]", "pipeline training has no such parameter; did you mean modalities?"),
         ("backbones", "write it as NAME=VALUE, for example backbones=[sasrec]"),
         ("backbones=sasrec", "expected a value of type list"),
