@@ -73,7 +73,7 @@ def test_the_help_shows_a_grid_that_can_be_copied(tmp_path: Path) -> None:
         ({"baseline": "satic"}, "baseline: 'satic' is none of the models static, DUET, SOLID, lambda"),
         ({"baseline": "SOLID"}, "baseline: SOLID is several rows; take a model of one row"),
         ({"modalities": None}, "models.SOLID: reads classes; say with modalities what they are made from"),
-        ({"settings": {"training": {"epoks": 1}}}, "training.epoks: unknown key; known here: epochs"),
+        ({"settings": {"training": {"epoks": 1}}}, "training.epoks: unknown key; known here: loss, targets, epochs"),
         ({"settings": {"training": {"seed": 1}}}, "settings.training.seed: the grid's seeds say it; leave it out"),
         ({"settings": {"data": {"source": "x"}}}, "settings.data.source: the grid's own data says it"),
         ({"models": {"S": {"head": "solid", "ids": "both"}}}, "solid reads what settings.fusion.ids says"),
@@ -138,7 +138,7 @@ def test_what_models_have_in_common_is_one_job(tmp_path: Path) -> None:
     assert len({job.folder for job in jobs.values()}) == len(jobs)
     model = cells[Cell("shop", "din", 1, "SOLID, text")].inputs["model"]
     assert {name: need and need.step for name, need in model.inputs.items()} == {
-        "prepared": "prepare", "semantics": "assign", "semantic_model": "train",
+        "prepared": "prepare", "semantics": "assign", "semantic_model": "train", "features": "features",
     }  # fmt: skip
     assert dict(model.inputs["semantic_model"].options) == {"head": "duet", "ids": "semantic"}
     assert model.inputs["semantics"].inputs["embeddings"] is None
