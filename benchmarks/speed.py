@@ -22,7 +22,7 @@ from solid.data.sequences import Sequences
 from solid.evaluation.scoring import View, score_candidates
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
-from solid.settings.schema import FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
+from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 
@@ -57,6 +57,7 @@ def main() -> None:
             head=head, ids="both" if solid else "item", modality=None, n_items=arguments.items,
             n_classes=arguments.classes if solid else 0, model=ModelSettings(backbone=backbone), digest="",
             finetune=FinetuneSettings() if head == "finetune" else None, fusion=FusionSettings() if solid else None,
+            apg=ApgSettings() if head == "apg" else None,
         )  # fmt: skip
         model = Recommender(config, classes if solid else None)
         rates: list[float] = []
