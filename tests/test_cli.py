@@ -34,6 +34,7 @@ PLUMBING = {
     "s3.py",
     "outputs.py",
     "names.py",
+    "patience.py",
     "tracking.py",
 }
 
@@ -63,7 +64,8 @@ def test_help_lists_the_commands_in_the_order_of_the_chain() -> None:
     assert code == 0
     listed = [line.split()[0] for line in output.partition("Commands:\n")[2].splitlines()]
     assert listed[:6] == ["sample", "ingest", "prepare", "features", "train", "embed"]
-    assert listed[6:] == ["assign", "evaluate", "champion", "check", "register", "compare", "export", "recommend"]
+    assert listed[6:11] == ["assign", "evaluate", "champion", "check", "register"]
+    assert listed[11:] == ["compare", "export", "copy", "recommend"]
 
 
 def test_help_is_quick_for_it_imports_nothing_heavy() -> None:
