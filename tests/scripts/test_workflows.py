@@ -142,7 +142,7 @@ def test_what_a_workflow_calls_is_there(name: str) -> None:
     commands = " ".join(step["run"] for step in steps(WORKFLOWS[name]) if "run" in step)
     for target in re.findall(r"\bmake ([a-z-]+)", commands):
         assert target in targets, target
-    scripts = re.findall(r"(?:scripts/|\.ci/)\w+(?:\.py)?", commands)
+    scripts = re.findall(r"(?:scripts/|\.ci/)\w+(?:\.(?:py|sh))?", commands)
     for script in scripts:
         assert (ROOT / script).is_file(), script
     from pipelines.cli import main
