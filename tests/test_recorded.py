@@ -49,6 +49,17 @@ ODD: dict[str, dict[str, Any]] = {
         "long_items": [40], "long_decay": [0.6], "sessions": [50],
     },
 }  # fmt: skip
+# What a counted model is made with, which is served with it: each setting, and the key that has its values to try.
+READING = {"items": "items", "decay": "decay", "share": "share"}
+PICKED: dict[str, dict[str, str]] = {
+    "popular": {},
+    "lately": {"half_life": "half_life"},
+    "transitions": {**READING, "window": "window", "backward": "backward", "flatten": "flatten"},
+    "itemknn": {**READING, "neighbours": "neighbours", "shrink": "shrink"},
+    "ease": {"ridge": "ridge", "items": "long_items", "decay": "long_decay", "share": "share"},
+    "sessions": {**READING, "sessions": "sessions"},
+}
+NO_HISTORY = {"items": 1, "decay": 1.0, "share": 1.0, "half_life": None}  # popularity reads none
 # The epoch of a model that may be registered is chosen on validation, and where training runs decides nothing.
 AS_THEY_ARE = {"training.selection", "training.threads", "training.device"}
 USERS, ITEMS, EVENTS = 30, 24, 8
@@ -117,10 +128,13 @@ def test_by_the_command_line(head: str, place: Path) -> None:
     served = read_json(version / "artifacts" / "model" / "config.json")
     settings = Settings.model_validate(ODD)
     read = HEADS[head].sections(settings)
-    assert {section for section in SECTIONS if served.get(section)} == set(read) - {"training"}
+    assert {section for section in SECTIONS if served.get(section)} == set(read) - {"training", "counting"}
     for section in read:
         assert ODD[section].items() <= recorded[section].items(), section
-        assert section == "training" or served[section] == recorded[section], section
+        assert section in ("training", "counting") or served[section] == recorded[section], section
+    if "counting" in read:
+        fixed = NO_HISTORY if head in ("popular", "lately") else {}
+        assert served["picked"] == fixed | {name: ODD["counting"][key][0] for name, key in PICKED[head].items()}
 
     # A retraining takes all of it over, whatever the settings of that day, and comes to the same bytes.
     (place / head / "today.yaml").write_text("{}")
