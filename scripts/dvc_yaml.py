@@ -26,7 +26,7 @@ TAIL = """metrics:
 plots:
   - work/${model.backbone}/evaluation/learning_curves: # a file for each model
       x: epoch
-      y: valid_uauc
+      y: valid
   - class sizes:
       template: scatter # several sets of classes share the file
       x: rank
