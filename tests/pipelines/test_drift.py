@@ -33,6 +33,7 @@ NOT_PASSED = {"params": "settings come as parameters, which the UI shows and the
 # Commands that are no step of a pipeline, and why.
 NO_STEPS = {
     "sample": "makes data to try the chain with, before there is any",
+    "copy": "brings data of this machine to where ingest can read it, before a run",
     "compare": "an experiment over many settings, with a schedule of its own",
     "export": "for other people's tools",
     "recommend": "asks a registered model",
@@ -271,6 +272,8 @@ def test_the_defaults_of_a_pipeline_are_those_of_params_yaml() -> None:
 def succession(chain: dict[str, Stage]) -> dict[str, Stage]:
     """The stages that retraining must have, in terms of those of the chain."""
     evaluate, register = chain["evaluate"], chain["register"]
+    # No baselines: challengers are measured against the champion, by register.
+    models = [pair for pair in evaluate.options["models"] if "baseline" not in pair]
     made_with = {key for section in MAKES_THE_MODEL for key in keys(section)}
     return {
         **{name: stage for name, stage in chain.items() if name not in ("baseline", "evaluate", "register")},
@@ -278,17 +281,15 @@ def succession(chain: dict[str, Stage]) -> dict[str, Stage]:
             "champion", {"settings_of": "settings_of", "changes": "changes"}, made_with | keys("registry"), None
         ),
         "check": Stage("check", {"prepared": "prepare", "reference": "champion"}, keys("checks"), None),
-        # No baselines: challengers are measured against the champion, by register.
         "evaluate": replace(
             evaluate,
-            options=evaluate.options
-            | {"models": [pair for pair in evaluate.options["models"] if "baseline" not in pair]},
+            options=evaluate.options | {"models": models},
             settings=evaluate.settings - {"evaluation.baselines"},
         ),
         # What made the challengers goes along with the version; champion has written it down.
         "register": replace(
             register,
-            options=register.options | {"checks": "check", "params": "champion/params.yaml"},
+            options=register.options | {"models": models, "checks": "check", "params": "champion/params.yaml"},
             settings=of_parameter("evaluation") | keys("registry") | {"semantics.modalities"},
         ),
     }
