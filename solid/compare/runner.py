@@ -20,7 +20,8 @@ from solid.errors import SolidError
 _TICK = 0.5  # seconds between two looks at what runs
 # Workers fork from one process that has imported what takes seconds; of PyTorch the last, which an optimiser imports.
 _WORKERS = multiprocessing.get_context("forkserver")
-_WORKERS.set_forkserver_preload(["solid.training", "solid.evaluation.score", "torch._inductor.config"])
+_PRELOADED = ["solid.training", "solid.evaluation.score", "torch._inductor.config"]  # one that is not there is no error
+_WORKERS.set_forkserver_preload(_PRELOADED)
 
 
 def run_jobs(jobs: Mapping[str, Job], work: Path, lanes: int) -> dict[str, str]:

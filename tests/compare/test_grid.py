@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from click.testing import CliRunner
 from solid.cli import main
 from solid.compare.grid import _NOT_SETTINGS, read_table
 from solid.compare.jobs import Cell, Job, Plan
+from solid.compare.runner import _PRELOADED
 from solid.errors import SettingsError
 from solid.settings.schema import Settings
+from solid.steps import SCORE, STEPS
 
 GRIDS = sorted((Path(__file__).resolve().parents[2] / "benchmarks" / "results").glob("*.yaml"))
 GRID: dict[str, Any] = {
@@ -182,3 +185,9 @@ def test_frozen_grids_name_every_setting_that_their_models_read(path: Path) -> N
     for section in read:
         keys = {key for key in type(getattr(Settings(), section)).model_fields if f"{section}.{key}" not in elsewhere}
         assert keys <= table.grid.settings[section].keys(), section
+
+
+def test_what_workers_begin_with_is_there() -> None:
+    """A module that has moved would be left out without a word, and imported anew by every worker."""
+    assert all(find_spec(name) for name in _PRELOADED)
+    assert {step.function.partition(":")[0] for step in (STEPS["train"], SCORE)} <= set(_PRELOADED)
