@@ -42,7 +42,7 @@ def fault(path: Path | None, *overrides: str) -> str:
             ["prepare.k_core: Input should be greater than or equal to 0; or Input should be 'auto' (given -1)"],
         ),
         ("training: 3", ["training: expected a section, with its keys indented below it (given 3)"]),
-        ("model: {dim: 10}", ["model: attention_heads must divide dim, but 10 / 4 leaves a rest"]),
+        ("model: {dim: 11}", ["model: attention_heads must divide dim, but 11 / 2 leaves a rest"]),
         ("semantics: {modalities: id}", [f"{MODALITY_LIST} (given 'id')"]),
         ("semantics: {modalities: [id, id]}", [f"{MODALITY_LIST} (given ['id', 'id'])"]),
         (
