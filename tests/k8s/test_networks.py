@@ -151,7 +151,7 @@ def test_pipelines_that_cannot_reach_the_store_register_retrain_and_recommend(
         ! getent hosts {STORE}
         python3 {K8S}/base/services/create_user.py
         {register} --model m={work}/first --out /tmp/first
-        {register} --model m={work}/second --out /tmp/second
+        {register} --set training.seed=1 --model m={work}/second --out /tmp/second
         solid champion --params {work}/params.yaml --out /tmp/reference
         solid check --params /tmp/reference/params.yaml --prepared {work}/prepared --reference /tmp/reference --out /tmp/checked
         {register.replace(f"{work}/params.yaml", "/tmp/reference/params.yaml")} --model m={work}/first --checks /tmp/checked --out /tmp/third
