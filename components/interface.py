@@ -1,8 +1,9 @@
-"""From a stage of the chain to a component of Kubeflow: its ports, with their texts, and its command line."""
+"""From a turn of a stage to a component of Kubeflow: its ports, with their texts, and its command line."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ from kfp import dsl
 from kfp.dsl.container_component_class import ContainerComponent
 
 from components.parameters import PARAMETERS, Parameter
-from solid.chain import EACH, Chain, From, Stage
+from components.unrolled import Turn, Unrolled, labelled
+from solid.chain import EACH, Stage
 from solid.steps import option
 
 Port = tuple[str, Any, str]
@@ -21,30 +23,29 @@ IMAGE = "solid:dev"
 _CHOICE = re.compile(r"\$\{(.+?)\}")
 
 
-def component(chain: Chain, stage: Stage) -> ContainerComponent:
-    """The component of a stage.
+def component(unrolled: Unrolled, turn: Turn) -> ContainerComponent:
+    """The component of a turn.
 
-    It takes the folders that the stage reads, those of all turns as a list where the other stage has turns and this one
-    has not, and a parameter for each of its settings. It puts out the stage's folder, what Kubeflow shows of it, and
-    the settings that later stages take from it.
+    It takes the folders that the turn reads, each as an input of its own, and a parameter for each of its settings. It
+    puts out the turn's folder, what Kubeflow shows of it, and the settings that later stages take from it.
     """
-    inputs = [_input(chain, stage, source) for source in stage.inputs]
+    stage = turn.stage
+    inputs = [folder_port(unrolled, maker) for _, maker in unrolled.sources(turn)]
     inputs += [(one.name, one.type, one.about) for one in parameters_of(stage)]
-    outputs = [(stage.output, dsl.Output[_kind(stage)], stage.step.writes)]
+    outputs = [(unrolled.folder(turn), dsl.Output[_kind(stage)], stage.step.writes)]
     outputs += [
         (name, dsl.Output[getattr(dsl, kind)], "Shown on these pages.") for name, kind in stage.step.views.items()
     ]
-    given = (PARAMETERS[place] for place in stage.gives)
+    given = (PARAMETERS[place] for place in stage.gives if place not in EACH)
     outputs += [(f"new_{one.name}", dsl.OutputPath(one.type), one.about) for one in given]
     names = [name for name, _, _ in (*inputs, *outputs)]
 
     def build(*values: Any) -> dsl.ContainerSpec:
-        args = [*_arguments(chain, stage, dict(zip(names, values, strict=True)))]
+        args = [*_arguments(unrolled, turn, dict(zip(names, values, strict=True)))]
         return dsl.ContainerSpec(image=IMAGE, command=["solid", stage.step.name], args=args)
 
-    about = f"{stage.step.about} Here: {stage.about}."
-    name = stage.name if stage.name == stage.step.name else f"{stage.step.name}_{stage.name}"
-    return dsl.container_component(with_interface(build, name, about, inputs, outputs))
+    about = f"{stage.step.about} Here: {stage.about}{f', for {turn.entry}' if turn.entry else ''}."
+    return dsl.container_component(with_interface(build, unrolled.component(turn), about, inputs, outputs))
 
 
 def with_interface(
@@ -77,36 +78,16 @@ def with_interface(
 
 def parameters_of(stage: Stage) -> list[Parameter]:
     """What a component of the stage gets as parameters: what its options and labels name, and its settings."""
-    texts = [*stage.options.values(), *(source.label for source in stage.inputs)]
+    texts = [*stage.options.values(), *stage.switches.values(), *(source.label for source in stage.inputs)]
     named = [place for text in texts for place in _CHOICE.findall(text)]
-    found = {place: _parameter(stage, place) for place in (*named, *stage.settings, *stage.cache_keys)}
-    return list(found.values())
+    places = dict.fromkeys([*named, *stage.settings, *stage.cache_keys])
+    return [PARAMETERS[place] for place in places if place != "item" and place not in EACH]
 
 
-def _parameter(stage: Stage, place: str) -> Parameter:
-    if place != "item":
-        return PARAMETERS[place]
-    of = PARAMETERS[stage.each]
-    return Parameter(EACH[stage.each], f"One of these: {of.about}", "")
-
-
-def port_of(chain: Chain, stage: Stage, source: From) -> str:
-    """What a stage's component calls an input."""
-    maker = chain[source.stage]
-    name = f"{maker.name}_model" if maker.step.kind == "Model" else maker.output
-    return f"{name}s" if is_list(chain, stage, source) else name
-
-
-def is_list(chain: Chain, stage: Stage, source: From) -> bool:
-    """Whether an input is the folders of all turns of the other stage."""
-    maker = chain[source.stage]
-    return bool(maker.each) and maker.each != stage.each
-
-
-def _input(chain: Chain, stage: Stage, source: From) -> Port:
-    kind, maker = _kind(chain[source.stage]), chain[source.stage]
-    annotation = dsl.Input[list[kind]] if is_list(chain, stage, source) else dsl.Input[kind]  # type: ignore[valid-type]
-    return port_of(chain, stage, source), annotation, f"Output of {maker.name}: {maker.about}. {maker.step.writes}"
+def folder_port(unrolled: Unrolled, maker: Turn) -> Port:
+    """The folder of a turn as an input of what reads it."""
+    about = f"Output of {unrolled.title(maker)}: {maker.stage.about}. {maker.stage.step.writes}"
+    return unrolled.folder(maker), dsl.Input[_kind(maker.stage)], about
 
 
 def _kind(stage: Stage) -> type:
@@ -114,23 +95,25 @@ def _kind(stage: Stage) -> type:
     return kind
 
 
-def _arguments(chain: Chain, stage: Stage, ports: Mapping[str, Any]) -> Iterator[Any]:
-    """The command line of a stage, with kfp's placeholders for ports."""
+def _arguments(unrolled: Unrolled, turn: Turn, ports: Mapping[str, Any]) -> Iterator[Any]:
+    """The command line of a turn, with kfp's placeholders for ports."""
+    stage, lists = turn.stage, unrolled.lists
 
-    def filled(text: str) -> str:
-        return _CHOICE.sub(lambda found: str(ports[_parameter(stage, found[1]).name]), text)
+    def value(found: re.Match[str]) -> str:
+        if found[1] == "item":
+            return turn.entry
+        return ",".join(lists[found[1]]) if found[1] in lists else str(ports[PARAMETERS[found[1]].name])
 
-    for name, value in stage.options.items():
-        yield from (option(name), filled(value))
-    for source in stage.inputs:
-        port, maker = port_of(chain, stage, source), chain[source.stage]
-        if is_list(chain, stage, source):  # a list has no place on a command line of Kubeflow's; the step looks it up
-            place = f"@{port}/{{{EACH[maker.each]}}}"
-        else:
-            place = f"{ports[port].path}/{source.file}" if source.file else ports[port].path
-        yield from (stage.step.option_of(source.input), f"{filled(source.label)}={place}" if source.label else place)
-    yield from ("--out", ports[stage.output].path)
+    for name, text in {**stage.options, **stage.switches}.items():
+        yield from (option(name), _CHOICE.sub(value, text))
+    for source, maker in unrolled.sources(turn):
+        folder = ports[unrolled.folder(maker)].path
+        place = f"{folder}/{source.file}" if source.file else folder
+        label = _CHOICE.sub(value, labelled(source.label, maker))
+        yield from (stage.step.option_of(source.input), f"{label}={place}" if label else place)
+    yield from ("--out", ports[unrolled.folder(turn)].path)
     for place in stage.settings:
-        yield from ("--set", f"{place}={ports[PARAMETERS[place].name]}")
+        given = json.dumps(lists[place]) if place in lists else ports[PARAMETERS[place].name]
+        yield from ("--set", f"{place}={given}")
     # Tells the step what Kubeflow wants back: metadata of artifacts, views for its pages.
     yield from ("--executor-input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER)

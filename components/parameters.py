@@ -1,6 +1,7 @@
 """Parameters of components and pipelines: the settings by section, and on its own what a step is chosen by.
 
-Names, types, texts and defaults come from ``solid/settings/schema.py``; only what Kubeflow alone knows is said here.
+The lists that stages run for each entry of are none of them, for a pipeline is compiled for these. Names, types, texts
+and defaults come from ``solid/settings/schema.py``; only what Kubeflow alone knows is said here.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ class Parameter:
     @property
     def type(self) -> Any:
         """As kfp takes it."""
-        return list[str] if isinstance(self.default, list) else type(self.default)
+        return type(self.default)
 
 
-_OWN_KEYS = {*EACH, *CHOICES}
 # What is no setting.
 _OF_KUBEFLOW = (
     Parameter(
@@ -44,23 +44,24 @@ _OF_KUBEFLOW = (
         "settings_of", "champion: train as the champion was trained; params: with the sections of this run.", "champion"
     ),
     Parameter("changes", 'What to change of either, by section, such as {"training": {"seed": 1}}.', {}),
-    Parameter("registering", "Whether the best model goes to the MLflow registry.", True),
+    Parameter(
+        "registering", "Whether the best model goes to the MLflow registry; else register says so, and no more.", True
+    ),
 )
 
 
 def of_settings(settings: Settings) -> dict[str, Parameter]:
-    """The parameters that stand for settings, by place: a section without the keys of their own, or such a key."""
+    """The parameters that stand for settings, by place: a section without lists and choices, or a choice."""
     found = {}
     for section, fields in settings:
         values = fields.model_dump(mode="json")
         texts = {key: field.description for key, field in type(fields).model_fields.items()}
-        own = {key for key in values if f"{section}.{key}" in _OWN_KEYS}
-        keys = [key for key in values if key not in own]
+        keys = [key for key in values if f"{section}.{key}" not in (*EACH, *CHOICES)]
         about = f"Section {section} of the settings. {fields.__doc__} " + " ".join(
             f"{key}: {texts[key]}." for key in keys
         )
         found[section] = Parameter(section, about, {key: values[key] for key in keys})
-        for key in own:
+        for key in (key for key in values if f"{section}.{key}" in CHOICES):
             found[f"{section}.{key}"] = Parameter(key, f"{texts[key]} ({section}.{key})", values[key])
     return found
 

@@ -1,66 +1,55 @@
-"""From a chain to the tasks of a pipeline: one for each stage, wired as the chain says."""
+"""From a chain to the tasks of a pipeline: one for each turn of each stage, wired as the chain says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
-from components.interface import Port, component, is_list, parameters_of, port_of, with_interface
-from components.parameters import PARAMETERS, Parameter
+from components.interface import Port, component, parameters_of, with_interface
+from components.parameters import Parameter
+from components.unrolled import Unrolled
 from pipelines.deployment import Deployment
-from solid.chain import EACH, Chain, Stage
+from solid.chain import Stage
+
+SECTIONS = "A section of settings may name some of its keys only; the others take the defaults of params.yaml."
+"""What every pipeline says of its parameters."""
 
 
-class Graph:
-    """The tasks of a chain, in the pipeline in whose function it is made.
+def add(unrolled: Unrolled, stages: Iterable[Stage], deployment: Deployment, known: dict[str, Any]) -> None:
+    """Add a task for each turn of these stages to the pipeline in whose function this is called.
 
-    Attributes:
-        given: parameter -> its value, an argument of the pipeline or what a task puts out.
-        made: stage -> its folder.
+    Args:
+        unrolled: the chain that they are of.
+        stages: in the order of the chain.
+        deployment: how their steps run.
+        known: parameter or folder -> what stands for it, an argument of the pipeline or an output of a task. What the
+            tasks put out is added; a setting that a task gives counts more than the argument of that name.
     """
-
-    def __init__(self, chain: Chain, deployment: Deployment, given: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-        self.chain, self.deployment = chain, deployment
-        self.given, self.made = dict(given), dict(made)
-
-    def add(self, stages: Iterable[Stage]) -> None:
-        """Add a task for each of these stages; a loop of them where they run for each entry of a setting."""
-        for each, group in groupby(stages, key=attrgetter("each")):
-            if not each:
-                for stage in group:
-                    self._place(stage)
-                continue
-            entries = PARAMETERS[each].name
-            with dsl.ParallelFor(self.given[entries], name=entries) as item:
-                for stage in group:
-                    self._place(stage, item)
-
-    def _place(self, stage: Stage, item: Any = None) -> None:
-        folders = {}
-        for source in stage.inputs:
-            made = self.made[source.stage]
-            of_turns = is_list(self.chain, stage, source) and not made.is_artifact_list
-            folders[port_of(self.chain, stage, source)] = dsl.Collected(made) if of_turns else made
-        values = {name: self.given.get(name, item) for name in (one.name for one in parameters_of(stage))}
-        task = self.deployment.place(component(self.chain, stage)(**folders, **values), stage.name, cache=stage.cached)
-        self.made[stage.name] = task.outputs[stage.output]
-        for name in (PARAMETERS[place].name for place in stage.gives):
-            self.given[name] = task.outputs[f"new_{name}"]
+    for turn in (turn for stage in stages for turn in unrolled.turns(stage)):
+        made = component(unrolled, turn)
+        task = made(**{name: known[name] for name in made.component_spec.inputs or {}})
+        deployment.place(task, turn.stage.name, unrolled.title(turn), cache=turn.stage.cached)
+        known |= {name.removeprefix("new_"): output for name, output in task.outputs.items()}
 
 
-def parameters_for(stages: Iterable[Stage]) -> dict[str, Parameter]:
-    """What stages need of the pipeline, by name: all their parameters but the entry that they run for."""
-    found: dict[str, Parameter] = {}
-    for stage in stages:
-        if stage.each:
-            found[PARAMETERS[stage.each].name] = PARAMETERS[stage.each]
-        found |= {one.name: one for one in parameters_of(stage) if one.name != EACH.get(stage.each)}
-    return found
+def parameters_for(stages: Iterable[Stage]) -> list[Parameter]:
+    """What stages need of the pipeline."""
+    return list({one.name: one for stage in stages for one in parameters_of(stage)}.values())
+
+
+def whole(unrolled: Unrolled, about: str, deployment: Deployment) -> GraphComponent:
+    """The pipeline of all stages of a chain, which has its name: every step in one layer."""
+    stages, name = unrolled.chain.stages, unrolled.chain.name
+    return pipeline(
+        name,
+        f"{about} {SECTIONS}",
+        parameters_for(stages),
+        lambda known: add(unrolled, stages, deployment, known),
+        display_name=f"SOLID {name}",
+    )
 
 
 def pipeline(
@@ -71,33 +60,24 @@ def pipeline(
     *,
     folders: Sequence[Port] = (),
     display_name: str | None = None,
-    with_defaults: bool = False,
 ) -> GraphComponent:
-    """A pipeline with these parameters.
+    """A pipeline with these parameters; they have their defaults unless it is a part of another one.
 
     Args:
         name: of the pipeline.
         about: what it does, for Kubeflow's pages.
         parameters: of the pipeline.
         body: adds the tasks, of the arguments by name.
-        folders: that it takes besides.
+        folders: that it takes besides, as a part of another one.
         display_name: for people.
-        with_defaults: whether parameters may be left out.
     """
     known = list(parameters)
     ports = [*folders, *((one.name, one.type, one.about) for one in known)]
-    defaults = {one.name: one.default for one in known} if with_defaults else {}
 
     def function(*values: Any) -> Any:
         return body(dict(zip((port for port, _, _ in ports), values, strict=True)))
 
+    defaults = {} if folders else {one.name: one.default for one in known}
     shown = with_interface(function, name, about, ports, defaults=defaults)
     made: GraphComponent = dsl.pipeline(name=name, display_name=display_name)(shown)
     return made
-
-
-def folder_of(chain: Chain, stage: str) -> Port:
-    """The folder of a stage as something that a pipeline takes."""
-    made = chain[stage]
-    kind: Any = getattr(dsl, made.step.kind)
-    return made.output, dsl.Input[kind], made.step.writes

@@ -14,14 +14,17 @@ from kfp.compiler.compiler_utils import KubernetesManifestOptions
 from kfp.dsl.graph_component import GraphComponent
 from kfp.pipeline_spec.pipeline_spec_pb2 import ParameterType
 
-from pipelines.deployment import Deployment
+from pipelines.backbones import backbones
 from pipelines.parameters import given
 from pipelines.retraining import retraining
 from pipelines.training import training
 from solid.errors import SettingsError
 from solid.storage.local import whole_file
 
-PIPELINES: dict[str, Callable[[Deployment], GraphComponent]] = {"training": training, "retraining": retraining}
+PIPELINES: dict[str, Callable[..., GraphComponent]] = {
+    "training": training, "retraining": retraining, "backbones": backbones,
+}  # fmt: skip
+"""Name -> what builds it, of a deployment and settings."""
 _PINNED = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 

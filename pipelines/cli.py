@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -18,9 +18,15 @@ from solid import __version__
 from solid.cli import settings_options
 from solid.console import say
 from solid.errors import SolidError
+from solid.kinds import BACKBONES
+
+if TYPE_CHECKING:
+    from kfp.dsl.graph_component import GraphComponent
+
+    from pipelines.deployment import Deployment
 
 F = TypeVar("F", bound=Callable[..., Any])
-NAMES = click.Choice(["training", "retraining"])
+NAMES = click.Choice(["training", "retraining", "backbones"])
 
 
 class _Commands(click.Group):
@@ -39,20 +45,21 @@ def main() -> None:
     """Pipelines of SOLID for Kubeflow.
 
     A pipeline wires the steps of `solid` together. Its parameters are the sections of params.yaml, with the values
-    that stand there as defaults.
+    that stand there as defaults. It has a step for each of evaluation.baselines and semantics.modalities, so these are
+    no parameters: --set gives them where it is compiled or run.
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def parameter_options(command: F) -> F:
-    """Add --params, --set and --parameter to a command."""
-    command = click.option(
-        "--parameter",
-        "parameters",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Another parameter of the pipeline, such as backbones=[sasrec,gru4rec]; may be repeated.",
-    )(command)
+    """Add --params, --set, --parameter and --backbone to a command."""
+    for option in (
+        click.option("--backbone", "backbones", multiple=True, type=click.Choice(list(BACKBONES)),
+                     help="Of pipeline backbones, one to compare; may be repeated.  [default: all]"),
+        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+                     help="Another parameter of the pipeline, such as registering=false; may be repeated."),
+    ):  # fmt: skip
+        command = option(command)
     return settings_options(command)
 
 
@@ -72,7 +79,7 @@ def parameter_options(command: F) -> F:
 @parameter_options
 def compile_(
     name: str, image: str | None, allow_tag: bool, accelerator: str | None, deployment: Path | None, out: Path | None,
-    manifests: bool, namespace: str | None, version_name: str | None, parameters: tuple[str, ...], **settings: Any,
+    manifests: bool, namespace: str | None, version_name: str | None, parameters: tuple[str, ...], **given: Any,
 ) -> None:  # fmt: skip
     """Write the pipeline NAME as the YAML that Kubeflow takes.
 
@@ -98,8 +105,8 @@ def compile_(
     how = load_deployment(deployment, image=image, accelerator=accelerator)
     if not allow_tag:
         catalogue.check_pinned(how.image)
-    pipeline = catalogue.PIPELINES[name](how)
-    values = catalogue.arguments(pipeline, _parameters(**settings), parameters)
+    pipeline, values = _pipeline(name, how, **given)
+    values = catalogue.arguments(pipeline, values, parameters)
     manifest = KubernetesManifestOptions(
         pipeline_name=name,
         pipeline_version_name=version_name or name,
@@ -123,7 +130,7 @@ def compile_(
               "keeps only what the steps say of them.  [default: artifacts stay in --out]")  # fmt: skip
 @parameter_options
 def run(
-    name: str, runner: str, image: str, out: Path, root: str | None, parameters: tuple[str, ...], **settings: Any
+    name: str, runner: str, image: str, out: Path, root: str | None, parameters: tuple[str, ...], **given: Any
 ) -> None:
     """Run the pipeline NAME on this machine; outputs are the same files that `dvc repro` makes.
 
@@ -135,7 +142,7 @@ def run(
     from pipelines.local import run as run_locally
     from pipelines.results import tell
 
-    values = _parameters(**settings)
+    pipeline, values = _pipeline(name, load_deployment(image=image), **given)
     source = str(values["data"]["source"])
     if "://" not in source:
         place = Path(source).expanduser().resolve()
@@ -152,19 +159,25 @@ def run(
         say("MLFLOW_TRACKING_URI names no MLflow server: training is not tracked, nothing is registered")
         os.environ["SOLID_TRACKING"] = "off"
         values["registering"] = False
-    pipeline = catalogue.PIPELINES[name](load_deployment(image=image))
     mount = source if "://" not in source else None
     arguments = catalogue.arguments(pipeline, values, parameters)
     made = run_locally(pipeline, arguments, out, containers=containers, source=mount, store=root)
     click.echo(tell(made, root))
 
 
-def _parameters(params: Path | None, overrides: tuple[str, ...]) -> dict[str, Any]:
-    """The settings at hand as parameters of a pipeline."""
-    from pipelines.parameters import parameters as of_settings
+def _pipeline(
+    name: str, deployment: Deployment, params: Path | None, overrides: tuple[str, ...], backbones: tuple[str, ...]
+) -> tuple[GraphComponent, dict[str, Any]]:
+    """A pipeline for the settings at hand, and these as values of its parameters."""
+    from pipelines.catalogue import PIPELINES
+    from pipelines.parameters import parameters
     from solid.settings.loading import load_settings
 
-    return of_settings(load_settings(params, overrides))
+    if backbones and name != "backbones":
+        raise click.UsageError(f"--backbone is of pipeline backbones; that of {name} is --set model.backbone=...")
+    settings = load_settings(params, overrides)
+    more = {"names": backbones} if backbones else {}
+    return PIPELINES[name](deployment, settings, **more), parameters(settings)
 
 
 main.add_command(submit)

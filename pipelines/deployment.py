@@ -139,16 +139,17 @@ class Deployment(Placement):
             sizes[stage] = SIZES[stage].model_dump() | keys if isinstance(keys, dict) else keys
         return sizes
 
-    def place(self, task: dsl.PipelineTask, stage: str, *, cache: bool = True) -> dsl.PipelineTask:
-        """Give a task the name of its stage and all that its step needs to run on a cluster.
+    def place(self, task: dsl.PipelineTask, stage: str, title: str, *, cache: bool = True) -> dsl.PipelineTask:
+        """Give a task a name for people and all that its step needs to run on a cluster.
 
         Args:
             task: of a component.
-            stage: its name in dvc.yaml, shown in the UI, which decides its size.
+            stage: its name in dvc.yaml, which decides its size.
+            title: shown in the UI.
             cache: whether a run with the same inputs may be taken from the cache.
         """
         size = self.sizes[stage]
-        task.set_display_name(stage).set_container_image(self.image).set_caching_options(cache)
+        task.set_display_name(title).set_container_image(self.image).set_caching_options(cache)
         task.set_cpu_request(size.cpu_request).set_cpu_limit(size.cpu_limit)
         task.set_memory_request(size.memory_request).set_memory_limit(size.memory_limit)
         if self.accelerator and size.accelerated:

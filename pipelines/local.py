@@ -224,12 +224,10 @@ def _echo(lines: Iterable[bytes], command: list[str]) -> None:
 
 
 def _place(command: list[str]) -> str:
-    """The task of a command, with the turn of its innermost loop, from where the executor input puts its output."""
+    """The task of a command, from where the executor input puts its output."""
     if "--executor-input" not in command:
         return command[0]
-    output = Path(json.loads(command[command.index("--executor-input") + 1])["outputs"]["outputFile"])
-    _, looped, turn = output.parent.parent.name.rpartition("-iteration-")
-    return f"{output.parent.name}[{turn}]" if looped else output.parent.name
+    return Path(json.loads(command[command.index("--executor-input") + 1])["outputs"]["outputFile"]).parent.name
 
 
 def _outputs(

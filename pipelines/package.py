@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import os
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,10 @@ from typing import Any
 import yaml
 
 from pipelines.parameters import DEFAULTS, given
+from solid.chain import EACH
 from solid.errors import SolidError
+from solid.settings.schema import Settings
+from solid.steps import value_of
 from solid.tracking import git_sha
 
 _DIGEST_LENGTH = 12
@@ -34,6 +38,7 @@ class Package:
         inputs: parameter -> what the file says of it.
         steps: keys of its tasks, from the root inwards -> name for people, of every task that runs a container.
         image: of its steps.
+        lists: setting that it has a step for each entry of -> its entries.
     """
 
     path: Path
@@ -41,6 +46,7 @@ class Package:
     inputs: dict[str, dict[str, Any]]
     steps: dict[tuple[str, ...], str]
     image: str
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Package:
@@ -56,8 +62,12 @@ class Package:
             executors = spec.get("deploymentSpec", {}).get("executors", {}).values()
         except (yaml.YAMLError, UnicodeDecodeError, StopIteration, TypeError, KeyError):
             raise SolidError(f"{path}: no compiled pipeline; write one with solid-pipeline compile") from None
-        images = sorted({executor["container"]["image"] for executor in executors if "container" in executor})
-        return cls(path, name, root.get("inputDefinitions", {}).get("parameters", {}), steps, ", ".join(images))
+        containers = [executor["container"] for executor in executors if "container" in executor]
+        images = sorted({container["image"] for container in containers})
+        told = [text.partition("=") for container in containers for text in container.get("args", [])]
+        lists = {place: tuple(json.loads(entries)) for place, _, entries in told if place in EACH}
+        parameters = root.get("inputDefinitions", {}).get("parameters", {})
+        return cls(path, name, parameters, steps, ", ".join(images), lists)
 
     @cached_property
     def digest(self) -> str:
@@ -87,7 +97,9 @@ class Package:
 
     def run_name(self, arguments: Mapping[str, Any]) -> str:
         """What tells runs apart in a list: the data, and every setting that is not what it is by default."""
-        return " ".join([self.name, *_peculiar(arguments)])[:_NAME_LENGTH]
+        special = {place: of for place, of in self.lists.items() if of != value_of(Settings(), place)}
+        lists = (f"{place.partition('.')[2]}={','.join(entries)}" for place, entries in special.items())
+        return " ".join([self.name, *_peculiar(arguments), *lists])[:_NAME_LENGTH]
 
     def description(self, arguments: Mapping[str, Any]) -> str:
         """What a run's page says: commit, image, data, and who asked for it."""
@@ -123,9 +135,7 @@ def _peculiar(arguments: Mapping[str, Any]) -> Iterator[str]:
             yield PurePosixPath(str(value.get("source", ""))).name
         elif isinstance(value, dict) and isinstance(usual, dict):
             yield from (f"{key}={one}" for key, one in value.items() if one != usual.get(key))
-        elif name in DEFAULTS and value != usual:
-            yield f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
-        elif name not in DEFAULTS and value not in ("", {}, True, "champion"):
+        elif value not in ([usual] if name in DEFAULTS else ["", {}, True, "champion"]):
             yield f"{name}={value}"
 
 
@@ -142,6 +152,5 @@ def _tasks(graph: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[
         if "dag" not in component:
             yield (key,), (name,)
             continue
-        shown = () if {"parameterIterator", "artifactIterator", "triggerPolicy"} & set(task) else (name,)
         for path, names in _tasks(component, components):
-            yield (key, *path), (*shown, *names)
+            yield (key, *path), (name, *names)

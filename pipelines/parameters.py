@@ -1,4 +1,4 @@
-"""Parameters of a pipeline: one for each section of settings and for what the pipeline fans out over; given ones."""
+"""Parameters of a pipeline: one for each section of settings and for each choice; given ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.parameters import of_settings
+from solid.chain import EACH
 from solid.errors import SettingsError
 from solid.settings.schema import Settings
 from solid.settings.strict_yaml import parse_yaml
@@ -18,8 +19,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 def parameters(settings: Settings) -> dict[str, Any]:
     """Values of the parameters that stand for ``settings``."""
-    values = {one.name: one.default for one in of_settings(settings).values()}
-    return values | {"backbones": [settings.model.backbone]}
+    return {one.name: one.default for one in of_settings(settings).values()}
 
 
 def given(pairs: Iterable[str], kinds: Mapping[str, str], pipeline: str) -> dict[str, Any]:
@@ -31,14 +31,16 @@ def given(pairs: Iterable[str], kinds: Mapping[str, str], pipeline: str) -> dict
         pipeline: its name, for messages.
 
     Raises:
-        SettingsError: there is no such parameter, or a value is not YAML or of another type.
+        SettingsError: there is no such parameter, a value is not YAML or of another type, or names what a pipeline is
+            compiled for.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise SettingsError(f"--parameter {pair}: write it as NAME=VALUE, for example backbones=[sasrec]")
+            raise SettingsError(f"--parameter {pair}: write it as NAME=VALUE, for example backbone=sasrec")
         if name not in kinds:
+            _refuse_lists(pair, {place for place in EACH if place.endswith(f".{name}")})
             close = difflib.get_close_matches(name, kinds, 1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(kinds) or 'none'}"
             raise SettingsError(f"--parameter {pair}: pipeline {pipeline} has no such parameter; {hint}")
@@ -46,8 +48,19 @@ def given(pairs: Iterable[str], kinds: Mapping[str, str], pipeline: str) -> dict
         value = text if kind == "STRING" else parse_yaml(text, f"--parameter {pair}")
         if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
             raise SettingsError(f"--parameter {pair}: expected a value of type {kind.lower().replace('_', ' ')}")
+        if isinstance(value, dict):
+            _refuse_lists(pair, {f"{name}.{key}" for key in value} & EACH.keys())
         values[name] = value
     return values
+
+
+def _refuse_lists(pair: str, places: set[str]) -> None:
+    """Say how to give a list that a pipeline is compiled for, where a parameter names one."""
+    for place in sorted(places):
+        raise SettingsError(
+            f"--parameter {pair}: a pipeline is compiled with a step for each of {place}, which no run can change; "
+            f"compile (or run) it with --set '{place}=[...]'"
+        )
 
 
 DEFAULTS = parameters(Settings())

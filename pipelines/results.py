@@ -22,13 +22,14 @@ def tell(run: Path, store: str | None = None) -> str:
     evaluations = list(_tasks(run, "results"))
     for said, made in evaluations:
         if len(evaluations) > 1:
-            _, trained = next(_tasks(said.parents[1], "trained"))
-            lines.append(f"{trained['trained']['metadata']['backbone']}:\n")
+            lines.append(f"{said.parent.name.removeprefix('evaluate-')}:\n")
         results = _folder(made["results"])
         report = made["report"]["uri"] if store else os.path.relpath(results / "report.html")
         lines += [(results / "table.md").read_text(encoding="utf-8"), f"report            {report}"]
     for _, made in _tasks(run, "registration"):
         registered = read_json(_folder(made["registration"]) / "registration.json")
+        if registered["version"] is None:  # nobody asked for it
+            continue
         aliases = " and ".join(f"models:/{registered['name']}@{alias}" for alias in registered["aliases"])
         lines.append(f"registered model  version {registered['version']}, {aliases}")
         champion = registered["champion"]["after"]
@@ -38,8 +39,8 @@ def tell(run: Path, store: str | None = None) -> str:
 
 
 def _tasks(run: Path, output: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """For each task that made an output of this name: where it said so, and all its artifacts by name."""
-    for said in sorted(run.rglob("executor_output.json")):
+    """For each task that made an output of this name, in their order: where it said so, all its artifacts by name."""
+    for said in sorted(run.rglob("executor_output.json"), key=lambda said: said.stat().st_mtime):
         artifacts = {name: entry["artifacts"][0] for name, entry in read_json(said)["artifacts"].items()}
         if output in artifacts:
             yield said, artifacts

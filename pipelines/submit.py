@@ -21,7 +21,7 @@ from solid.storage.local import write_json
 from solid.storage.places import GONE
 
 _MISSED_ANSWERS = 10  # in a row; a server that restarts comes back
-_TELLING = re.compile(r"^\S+ version \d+ .*is registered|^The champion is|^There is no champion")
+_TELLING = re.compile(r"^\S+ version \d+ .*is registered|^(The champion is|There is no champion|Nothing is registered)")
 _LAST_LINES = 20  # of the log of a step that failed
 
 

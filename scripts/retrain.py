@@ -23,6 +23,7 @@ from github import github
 
 from solid.errors import SolidError
 from solid.settings.loading import load_settings
+from solid.settings.strict_yaml import parse_yaml
 from solid.storage.s3 import Prefix
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,12 +49,13 @@ def main() -> None:
     try:
         load_settings(ROOT / "params.yaml")  # a fault in it is said here, before anything is moved
         settings_of, why = whose_settings(arguments.before, arguments.settings_of)
+        lists = compiled_for(arguments.changes)
         address, version = publish(arguments.data)
     except SolidError as error:
         sys.exit(f"Error: {error}")
     print(f"retraining on {address} with the settings of {settings_of}: {why}", flush=True)
     PACKAGE.parent.mkdir(exist_ok=True)
-    pipeline("compile", "retraining", "--image", arguments.image, "--out", str(PACKAGE))
+    pipeline("compile", "retraining", "--image", arguments.image, "--out", str(PACKAGE), *lists)
     values = {
         "data": json.dumps({"source": address, "format": load_settings(ROOT / "params.yaml").data.format}),
         "data_version": version,
@@ -113,6 +115,18 @@ def last_retrained() -> str:
     place = f"/repos/{os.environ['GITHUB_REPOSITORY']}/actions/workflows/{workflow}/runs"
     found = github("GET", f"{place}?branch={os.environ['GITHUB_REF_NAME']}&status=success&per_page=1")
     return str(found["workflow_runs"][0]["head_sha"]) if found["workflow_runs"] else ""
+
+
+def compiled_for(changes: str) -> list[str]:
+    """Options of compile: a pipeline has steps for its modalities, so that who changes these changes the pipeline.
+
+    Raises:
+        SettingsError: the changes are not YAML.
+    """
+    parsed = parse_yaml(changes, "--changes")
+    semantics = parsed.get("semantics") if isinstance(parsed, dict) else None
+    wanted = semantics.get("modalities") if isinstance(semantics, dict) else None
+    return ["--set", f"semantics.modalities={json.dumps(wanted)}"] if wanted else []
 
 
 def pipeline(*arguments: str) -> None:

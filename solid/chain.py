@@ -54,6 +54,7 @@ class Stage:
         inputs: in the order of the command line.
         options: of the step alone: name -> text, ``${section.key}`` for a setting, or ``${item}`` for the entry of
             ``each`` that it runs for.
+        switches: options that pipelines give besides, where whoever calls the step by hand can do without.
         settings: that it reads: sections and keys. A section stands for its keys but those of EACH and CHOICES, which
             are named on their own.
         code: files and folders that decide what it writes.
@@ -70,6 +71,7 @@ class Stage:
     output: str
     inputs: tuple[From, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, str] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
     each: str = ""
@@ -213,6 +215,7 @@ TRAINING = Chain(
         Stage(
             "register", REGISTER, "a version in the MLflow registry; champion when it wins", "registration",
             "registration",
+            switches={"registering": "${registering}"},
             inputs=(From("prepared", "prepare"), *_CANDIDATES, From("evaluation", "evaluate")),
             settings=(*whole(*MAKES_THE_MODEL, "evaluation"), "registry"),
             code=tuple(
@@ -228,6 +231,7 @@ _CHAMPION = Stage(
     "champion", CHAMPION, "the model in use, what it was made with, and the profile of its data",
     folder="champion", output="reference",
     options={"settings_of": "${settings_of}", "changes": "${changes}"},
+    switches={"modalities": "${semantics.modalities}"},
     settings=(*whole(*MAKES_THE_MODEL), "registry"), cached=False, gives=whole(*MAKES_THE_MODEL),
 )  # fmt: skip
 _CHECK = Stage(

@@ -89,7 +89,7 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
             written = [text.replace(mark, value) for text in written for value in (values if mark in text else [""])]
         for text in written:
             name, equals, place = text.partition("=")
-            folder = input_folder(kubeflow.resolve(place))
+            folder = input_folder(place)
             if not (name and equals and folder.is_dir()):
                 raise click.UsageError(
                     f"--model {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"
@@ -141,6 +141,12 @@ _OPTIONS: dict[str, list[click.Parameter]] = {
                      show_default=True, help="Whose settings the next model is made with."),
         click.Option(["--changes"], type=_Mapping(), default="{}", metavar="YAML",
                      help="What to change of either, such as {training: {seed: 1}}."),
+        click.Option(["--modalities"], metavar="NAME,NAME", default="",
+                     help="What a pipeline is compiled for; settings with others are refused.  [default: take any]"),
+    ],
+    "register": [
+        click.Option(["--registering"], type=bool, default=True, show_default=True,
+                     help="Whether somebody asked for it; if not, only say so."),
     ],
 }  # fmt: skip
 

@@ -62,7 +62,6 @@ def accept(command: click.Command) -> None:
         if executor_input is None:
             return work(**options)
         executor, began = Executor(executor_input), time.monotonic()
-        click.get_current_context().obj = executor
         out = Path(options["out"])
         value = work(**options)
         executor.report(out, address_of(out))
@@ -70,23 +69,6 @@ def accept(command: click.Command) -> None:
         return value
 
     command.callback = callback
-
-
-def resolve(place: str) -> str:
-    """The folder that ``@LIST/KEY`` stands for: the model in the input LIST whose modality or head is KEY.
-
-    Lists of artifacts have no place on a command line of Kubeflow's; any other text is returned as it is.
-
-    Raises:
-        SolidError: Kubeflow gave no such list, or no single such model in it.
-    """
-    if not place.startswith("@"):
-        return place
-    executor = click.get_current_context().obj
-    if executor is None:
-        raise SolidError(f"{place}: only Kubeflow knows this place; name a folder")
-    name, _, key = place.removeprefix("@").partition("/")
-    return str(executor.one_of(name, key))
 
 
 class Executor:
@@ -110,19 +92,6 @@ class Executor:
             ]
             words.append(f"{verb} {', '.join(places) or 'nothing'}")
         return ", ".join(words)
-
-    def one_of(self, name: str, key: str) -> str:
-        """Where the artifact of the input list ``name`` lies whose modality or head is ``key``.
-
-        A folder of this machine, or the artifact's address where the launcher has not brought it here.
-        """
-        artifacts = self._input.get("inputs", {}).get("artifacts", {}).get(name, {}).get("artifacts", [])
-        keys = [_key(artifact.get("metadata", {})) for artifact in artifacts]
-        if keys.count(key) != 1:
-            raise SolidError(f"@{name}/{key}: Kubeflow gave {', '.join(map(str, keys)) or 'nothing'} as {name}")
-        artifact = artifacts[keys.index(key)]
-        path = _path(artifact)
-        return str(path) if path.exists() else str(artifact["uri"])
 
     def report(self, out: Path, address: str | None = None) -> None:
         """Tell Kubeflow about the folder a step has written, and put the views of it where Kubeflow shows them.
@@ -158,11 +127,6 @@ class Executor:
         output = Path(self._outputs["outputFile"])
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"artifacts": artifacts})
-
-
-def _key(metadata: dict[str, Any]) -> Any:
-    """What tells the models of one list apart: the modality or, where a model reads none, the head."""
-    return metadata.get("modality", metadata.get("head"))
 
 
 def _path(artifact: dict[str, Any]) -> Path:

@@ -112,25 +112,6 @@ def test_an_output_that_the_step_does_not_write_is_an_error(tmp_path: Path) -> N
     assert not (tmp_path / "kfp").exists()
 
 
-def test_a_model_of_a_list_is_found_by_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "b").mkdir()
-    models = {
-        "artifacts": [
-            artifact("s3://bucket/run/a", modality="id", head="solid")["artifacts"][0],
-            artifact(tmp_path / "b", modality="text", head="solid")["artifacts"][0],
-            artifact("minio://bucket/c", head="static")["artifacts"][0],
-        ]
-    }
-    call = executor(tmp_path, {}, {"models": models})
-    assert call.one_of("models", "text") == str(tmp_path / "b")
-    assert call.one_of("models", "id") == "s3://bucket/run/a"  # not brought here by the launcher
-    assert call.one_of("models", "static") == "minio://bucket/c"
-    with pytest.raises(SolidError, match="@models/image: Kubeflow gave id, text, static as models"):
-        call.one_of("models", "image")
-    with pytest.raises(SolidError, match="@other/id: Kubeflow gave nothing as other"):
-        call.one_of("other", "id")
-
-
 def test_every_command_that_writes_a_folder_accepts_an_executor_input_and_no_other() -> None:
     for name, command in main.commands.items():
         known = {param.name for param in command.params}
@@ -158,9 +139,3 @@ def test_an_executor_input_that_is_none_is_refused_before_any_work(tmp_path: Pat
     assert done.exit_code == 1
     assert done.output == "Error: --executor-input: not what Kubeflow writes, a JSON object with inputs and outputs\n"
     assert not list(tmp_path.iterdir())
-
-
-def test_a_place_that_only_kubeflow_knows_is_refused_by_hand(tmp_path: Path) -> None:
-    arguments = ["evaluate", "--prepared", str(tmp_path), "--model", "a=@models/id", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(main, arguments)
-    assert (done.exit_code, done.output) == (1, "Error: @models/id: only Kubeflow knows this place; name a folder\n")

@@ -270,6 +270,20 @@ def test_recommend_without_such_a_model(registrations: Any) -> None:
         recommend("models:/tiny@champion", ["i1"], 0)
 
 
+def test_where_nobody_asked_for_it_nothing_is_registered(
+    prepared: Path, weak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLID_TRACKING", "off")  # MLflow is not spoken to
+    out, settings = tmp_path / "out", settings_named("unasked")
+    said = register(settings, prepared, {"it": weak}, None, out, registering=False)
+    assert said == "Nothing is registered: nobody asked for it, registering is false."
+    written = read_json(out / "registration.json")
+    assert (written["name"], written["version"], written["aliases"]) == ("unasked", None, [])
+    assert (out / "registration.md").read_text() == (
+        "### unasked: Nothing is registered\n\nWhy: nobody asked for it, registering is false.\n"
+    )
+
+
 def test_refusals_leave_no_version(registrations: Any, prepared: Path, weak: Path, tmp_path: Path, client: Any) -> None:
     other = saved(build(0, digest="other"), tmp_path / "other")
     with pytest.raises(DataError, match=r"trained on .* items of data 'other'"):
@@ -483,6 +497,31 @@ def test_a_change_that_does_not_fit_is_named(
     with pytest.raises(SettingsError, match=fault):
         fetch_champion(today, "champion", changes, tmp_path / "champion")
     assert not (tmp_path / "champion").exists()
+
+
+def test_a_pipeline_that_lacks_a_modality_of_the_champion_says_how_to_compile_it(
+    prepared: Path, weak: Path, params: Path, tmp_path: Path
+) -> None:
+    register(settings_named("lacking"), prepared, {"it": weak}, None, tmp_path / "out")
+    out, today = tmp_path / "champion", load_settings(params, ["registry.name=lacking", "semantics.modalities=[image]"])
+    with pytest.raises(SettingsError) as refused:
+        fetch_champion(today, "champion", {}, out, modalities="image,text")
+    assert str(refused.value) == (
+        "version 1 of lacking is champion: the settings are its own. They are for semantics.modalities [id_text], but "
+        "this pipeline is compiled for [image, text]: give --set 'semantics.modalities=[id_text]' to solid-pipeline "
+        "compile or run, or train with today's settings: --parameter settings_of=params"
+    )
+    with pytest.raises(
+        SettingsError, match=r"changes to semantics. They are for semantics.modalities \[image\], but this"
+    ):
+        fetch_champion(today, "champion", {"semantics": {"modalities": ["image"]}}, out, modalities="image,text")
+    assert not out.exists()
+    for given, changes in (("image,id_text", {}), ("text,image", {"semantics": {"modalities": ["image", "text"]}})):
+        fetch_champion(today, "champion", changes, out, modalities=given)
+        compiled_for = tuple(given.split(","))
+        assert load_settings(out / "params.yaml").semantics.modalities == compiled_for  # what is going to be trained
+    fetch_champion(today, "params", {}, out, modalities="image")
+    assert load_settings(out / "params.yaml") == today
 
 
 def test_a_champion_made_with_settings_unknown_today_is_named(

@@ -20,7 +20,11 @@ from solid.tracking import clear_errors, connect, tracking_is_on
 
 
 def fetch_champion(
-    settings: Settings, settings_of: Literal["champion", "params"], changes: dict[str, dict[str, Any]], out: Path
+    settings: Settings,
+    settings_of: Literal["champion", "params"],
+    changes: dict[str, dict[str, Any]],
+    out: Path,
+    modalities: str = "",
 ) -> str:
     """Write champion.json, params.yaml with the settings to train with, and profile/ where the champion has one.
 
@@ -32,13 +36,16 @@ def fetch_champion(
             no champion they are those of ``settings``.
         changes: section -> key -> value, made to either.
         out: folder to write.
+        modalities: what a pipeline is compiled for, with commas; the next model is trained for all of them. Empty: for
+            those of the settings.
 
     Returns:
         What was found, in a sentence.
 
     Raises:
         SolidError: tracking is off, or MLflow does not answer.
-        SettingsError: this version does not know a setting of the champion, or a change does not fit.
+        SettingsError: this version does not know a setting of the champion, a change does not fit, or the settings are
+            for a modality that the pipeline is not compiled for.
     """
     if not tracking_is_on():
         raise SolidError("SOLID_TRACKING=off: there is no champion without MLflow; unset it to look for one")
@@ -60,6 +67,9 @@ def fetch_champion(
         if changes:
             said += f", with changes to {', '.join(changes)}"
             settings = _change(settings, changes)
+        if modalities:
+            asked = "modalities" in changes.get("semantics", {})
+            settings = _compiled_for(settings, modalities.split(","), said, exactly=asked)
         with whole_folder(out, holds="champion.json") as folder:
             write_json(
                 folder / "champion.json", {"name": name, "version": version, "found": said, "new": _by_name(settings)}
@@ -97,6 +107,18 @@ def _change(settings: Settings, changes: dict[str, dict[str, Any]]) -> Settings:
         return _validated(values, Path(scratch, "changed.yaml"))
 
 
+def _compiled_for(settings: Settings, modalities: list[str], said: str, *, exactly: bool) -> Settings:
+    """The settings with all modalities that a pipeline has steps for, if these are among them."""
+    wanted = settings.semantics.modalities
+    if not set(wanted) <= set(modalities) or (exactly and set(wanted) != set(modalities)):
+        raise SettingsError(
+            f"{said}. They are for semantics.modalities [{', '.join(wanted)}], but this pipeline is compiled for "
+            f"[{', '.join(modalities)}]: give --set 'semantics.modalities=[{','.join(wanted)}]' to solid-pipeline "
+            "compile or run, or train with today's settings: --parameter settings_of=params"
+        )
+    return _change(settings, {"semantics": {"modalities": modalities}})
+
+
 def _validated(values: dict[str, Any], place: Path) -> Settings:
     """Settings from plain values, with the messages that a file of settings gets."""
     place.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -104,7 +126,7 @@ def _validated(values: dict[str, Any], place: Path) -> Settings:
 
 
 def _by_name(settings: Settings) -> dict[str, Any]:
-    """What makes the next model: the sections, and the three choices that a pipeline names its steps by."""
+    """What makes the next model: the sections, and the choices and the list that a pipeline has steps by."""
     sections = settings.model_dump(mode="json", include=set(MAKES_THE_MODEL))
     return sections | {
         "backbone": settings.model.backbone,

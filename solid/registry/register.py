@@ -40,6 +40,8 @@ def register(
     evaluation: Path | None,
     out: Path,
     checks: Path | None = None,
+    *,
+    registering: bool = True,
 ) -> str:
     """Register a trained model as a new version and decide whether it becomes champion.
 
@@ -53,6 +55,7 @@ def register(
         evaluation: output of evaluate; its files are logged with the run.
         out: receives registration.json and registration.md.
         checks: output of check; where the data did not pass, the champion stays.
+        registering: whether somebody asked for it; if not, the outputs say so, and MLflow is not spoken to.
 
     Returns:
         What happened, in a sentence or two.
@@ -62,6 +65,8 @@ def register(
         SettingsError: the best one was trained with other settings than these.
         SolidError: tracking is off, or MLflow does not answer.
     """
+    if not registering:
+        return _nothing_asked(settings.registry.name, out)
     if not tracking_is_on():
         raise SolidError("SOLID_TRACKING=off: there is no registry without MLflow; unset it to register")
     dataset = Dataset.load(prepared)
@@ -156,6 +161,18 @@ def register(
     if after is None:
         return f"{said}There is no champion."
     return f"{said}The champion is version {after}: mlflow.pyfunc.load_model('models:/{name}@champion')"
+
+
+def _nothing_asked(name: str, out: Path) -> str:
+    """Write that nobody asked for a registration."""
+    reason = "nobody asked for it, registering is false"
+    nothing: dict[str, Any] = {"name": name, "version": None, "aliases": [], "reason": reason}
+    with whole_folder(out, holds="registration.json") as folder:
+        write_json(folder / "registration.json", nothing)
+        (folder / "registration.md").write_text(
+            f"### {name}: Nothing is registered\n\nWhy: {reason}.\n", encoding="utf-8"
+        )
+    return f"Nothing is registered: {reason}."
 
 
 def _best_on_validation(models: dict[str, Path]) -> str:

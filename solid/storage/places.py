@@ -25,15 +25,8 @@ class _Place(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if _is_address(value):
             return value
-        for mount, scheme in MOUNTS.items():
-            if self.exists and str(value).startswith(mount) and not Path(value).exists():
-                address = f"{scheme}{str(value).removeprefix(mount)}"
-                self.fail(
-                    f"{address} {GONE} (by a lifecycle rule, or by hand), but Kubeflow's cache goes on answering with "
-                    "it; run the pipeline once with: solid-pipeline submit --no-cache",
-                    param,
-                    ctx,
-                )
+        if self.exists and (gone := _gone(str(value))):
+            self.fail(gone, param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -67,6 +60,8 @@ class Step(click.Command):
 
 def input_folder(place: str) -> Path:
     """The folder at a path, or a local copy of the one at an address; for values that INPUT cannot parse."""
+    if gone := _gone(place):
+        raise click.BadParameter(gone)
     return Path(_local_value(click.get_current_context(), INPUT, place))
 
 
@@ -74,6 +69,17 @@ def address_of(path: Path) -> str | None:
     """The address that a local path stands for in the command that runs, if it does."""
     address: str | None = click.get_current_context().meta.get(_ADDRESSES, {}).get(str(path))
     return address
+
+
+def _gone(place: str) -> str:
+    """What to say of a place where the launcher of Kubeflow has put nothing; empty of any other."""
+    for mount, scheme in MOUNTS.items():
+        if place.startswith(mount) and not Path(place).exists():
+            return (
+                f"{scheme}{place.removeprefix(mount)} {GONE} (by a lifecycle rule, or by hand), but Kubeflow's cache "
+                "goes on answering with it; run the pipeline once with: solid-pipeline submit --no-cache"
+            )
+    return ""
 
 
 def _is_address(value: Any) -> bool:

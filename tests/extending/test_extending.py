@@ -166,7 +166,7 @@ def test_a_setting(extended: Extended) -> None:
 
 
 def test_a_backbone_and_a_head(extended: Extended) -> None:
-    configs = [json.loads(path.read_text()) for path in extended.project.glob("runs/pipelines/**/trained/config.json")]
+    configs = [json.loads(path.read_text()) for path in extended.project.glob("runs/pipelines/**/*_model/config.json")]
     assert {config["model"]["backbone"] for config in configs} == {"toy"}
     assert sorted(config["head"] for config in configs) == ["duet", "duet", "solid", "toy"]
     assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
@@ -175,13 +175,13 @@ def test_a_backbone_and_a_head(extended: Extended) -> None:
 
 
 def test_a_loss(extended: Extended) -> None:
-    histories = [pd.read_csv(path) for path in extended.project.glob("runs/pipelines/**/trained/history.csv")]
+    histories = [pd.read_csv(path) for path in extended.project.glob("runs/pipelines/**/*_model/history.csv")]
     assert histories
     assert all(list(history)[:2] == ["epoch", "toy"] for history in histories)
 
 
 def test_a_metric(extended: Extended) -> None:
-    metrics = json.loads(extended.one("runs/pipelines/*/*/evaluate/results/metrics.json").read_text())
+    metrics = json.loads(extended.one("runs/pipelines/*/evaluate/results/metrics.json").read_text())
     assert set(metrics) == {"toy", "duet", "SOLID text"}
     assert list(metrics) == sorted(metrics, key=lambda name: -metrics[name]["full_ndcg_10"])  # the best one first
     assert all(0 < values["unmasked_toy"] <= 1 for values in metrics.values())

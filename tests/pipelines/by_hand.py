@@ -45,23 +45,22 @@ def commands(stage: dict[str, Any], settings: Settings) -> Iterator[str]:
 
 def outputs(run: Path, chain: Chain) -> dict[Path, Path]:
     """Folder of a pipeline run -> folder of the chain's that it must equal."""
-    backbone = run / "for-loop-1-iteration-0"
     theirs = chain.work / chain.settings.model.backbone
     pairs = {
         run / "ingest" / "raw": chain.work / "raw",
         run / "prepare" / "prepared": chain.work / "prepared",
         run / "features" / "vectors": chain.work / "features",
-        backbone / "train-item" / "trained": theirs / "item",
-        backbone / "embed" / "embeddings": theirs / "embeddings",
-        backbone / "evaluate" / "results": theirs / "evaluation",
+        run / "train-item" / "item_model": theirs / "item",
+        run / "embed" / "embeddings": theirs / "embeddings",
+        run / "evaluate" / "results": theirs / "evaluation",
     }
-    for turn, head in enumerate(chain.settings.evaluation.baselines):
-        pairs[backbone / f"for-loop-1-iteration-{turn}" / "train-baseline" / "trained"] = theirs / "baseline" / head
-    for turn, modality in enumerate(chain.settings.semantics.modalities):
-        loop = backbone / f"for-loop-2-iteration-{turn}"
-        pairs[loop / "assign" / "classes"] = theirs / "semantics" / modality
-        pairs[loop / "train-semantic" / "trained"] = theirs / "semantic" / modality
-        pairs[loop / "train-solid" / "trained"] = theirs / "solid" / modality
+    for head in chain.settings.evaluation.baselines:
+        pairs[run / f"train-{head}" / f"{head}_model"] = theirs / "baseline" / head
+    for modality in chain.settings.semantics.modalities:
+        task = modality.replace("_", "-")
+        pairs[run / f"assign-{task}" / f"classes_{modality}"] = theirs / "semantics" / modality
+        pairs[run / f"train-semantic-{task}" / f"semantic_{modality}_model"] = theirs / "semantic" / modality
+        pairs[run / f"train-solid-{task}" / f"solid_{modality}_model"] = theirs / "solid" / modality
     return pairs
 
 

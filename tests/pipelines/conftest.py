@@ -22,6 +22,7 @@ from pipelines.deployment import Deployment
 from pipelines.training import training
 from solid.data.sample import write_sample
 from solid.settings.loading import load_settings
+from solid.settings.schema import Settings
 
 # To name a caller, kfp takes the whole stack with its lines of code, some sixty times a pipeline: seconds where as many
 # modules are loaded as here. The names alone do.
@@ -30,7 +31,7 @@ pipeline_task.inspect = SimpleNamespace(stack=partial(inspect.stack, context=0))
 
 @pytest.fixture(scope="session")
 def pipeline() -> GraphComponent:
-    return training(Deployment(image=IMAGE))
+    return training(Deployment(image=IMAGE), Settings())
 
 
 @pytest.fixture(scope="session")

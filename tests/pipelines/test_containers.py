@@ -18,10 +18,12 @@ from gates import pipelines
 from ports import free_ports
 
 from components.interface import component
+from components.unrolled import Unrolled
 from pipelines.local import run
 from solid import __version__
 from solid.chain import RETRAINING, TRAINING
 from solid.errors import SolidError
+from solid.settings.loading import load_settings
 from solid.storage.local import read_json
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -180,6 +182,10 @@ def test_the_retraining_pipeline_runs_in_containers_and_makes_the_first_champion
 
 
 def test_every_component_has_run_in_a_container(trained: tuple[Path, str], retrained: tuple[Path, str]) -> None:
-    defined = {component(chain, stage).name for chain in (TRAINING, RETRAINING) for stage in chain.stages}
+    training = load_settings(None, SMALL)
+    retraining = load_settings(None, [*SMALL, "semantics.modalities=[id]"])
+    unrolled = (Unrolled.of(TRAINING, training), Unrolled.of(RETRAINING, retraining))
+    turns = [(lists, turn) for lists in unrolled for stage in lists.chain.stages for turn in lists.turns(stage)]
+    defined = {component(lists, turn).name for lists, turn in turns}
     ran = {told.parent.name for made, _ in (trained, retrained) for told in made.rglob("executor_output.json")}
     assert defined == ran

@@ -146,8 +146,8 @@ def test_the_training_pipeline_gives_the_same_files_as_the_steps_by_hand_and_rec
     recorded = yaml.safe_load(kept.read_text(encoding="utf-8"))
     trained_with = chain.settings.model_dump(mode="json", include=set(SECTIONS))
     assert {section: recorded[section] for section in SECTIONS} == trained_with
-    assert "train-solid[1] | epoch   1: " in done.stderr
-    told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
+    assert "train-solid-image | epoch   1: " in done.stderr
+    told = json.loads((made / "evaluate" / "executor_output.json").read_text())["artifacts"]
     assert set(told) == {"results", "metrics", "report", "summary"}
     assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
 
@@ -166,13 +166,13 @@ def test_with_a_store_all_artifacts_of_the_training_pipeline_lie_there_and_are_t
     assert {path.name for path in made.rglob("*") if path.is_file()} == {"executor_output.json"}
     address = f"s3://solid/runs/{made.name}"
     check_same_files(made, chain, address)
-    evaluation, views = chain.work / "sasrec" / "evaluation", Prefix(f"{address}/for-loop-1-iteration-0/evaluate")
+    evaluation, views = chain.work / "sasrec" / "evaluation", Prefix(f"{address}/evaluate")
     assert done.stdout == (
         f"{(evaluation / 'table.md').read_text(encoding='utf-8')}\n"
         f"report            {views.address}/report\nall outputs       {address}\n"
     )
     for view, file in {"report": "report.html", "summary": "table.md", "metrics": "metrics.json"}.items():
         assert views.read(view) == (evaluation / file).read_bytes()
-    told = json.loads((made / "for-loop-1-iteration-0" / "evaluate" / "executor_output.json").read_text())["artifacts"]
+    told = json.loads((made / "evaluate" / "executor_output.json").read_text())["artifacts"]
     assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
     assert told["results"]["artifacts"][0]["metadata"] == {"baseline": "static"}

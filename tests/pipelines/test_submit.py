@@ -16,6 +16,7 @@ from by_hand import ROOT
 from click.testing import CliRunner
 from kfp_stub import TOKEN, WORKFLOW, KfpStub, serve
 
+from pipelines.cli import main as pipeline_main
 from pipelines.package import Package
 from pipelines.parameters import DEFAULTS
 from pipelines.progress import node_id, steps
@@ -231,6 +232,53 @@ def test_steps_of_equal_sub_pipelines_are_told_apart(tmp_path: Path) -> None:
     task = SimpleNamespace(**row, start_time=None, end_time=None, child_tasks=child)
     answer = SimpleNamespace(run_details=SimpleNamespace(task_details=[task]))
     assert [step["name"] for step in steps(answer, package)] == ["gru4rec: train"]
+
+
+def compiled(folder: Path, name: str, *more: str) -> Path:
+    """One of our pipelines, compiled."""
+    out = folder / f"{name}.yaml"
+    done = CliRunner().invoke(
+        pipeline_main, ["compile", name, "--image", "solid:dev", "--allow-tag", "--out", str(out), *more]
+    )
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_a_line_is_told_of_each_step_by_the_name_that_people_know(stub: KfpStub, tmp_path: Path) -> None:
+    training = compiled(tmp_path, "training")
+    named = {
+        "train-item": "train item model",
+        "train-solid-text-image": "train SOLID text_image",
+        "register": "register",
+    }
+    stub.looks = [("SUCCEEDED", dict.fromkeys(named, "SUCCEEDED"))]
+    code, said = run(submit, training, "--interval", 0.01)
+    assert (code, stub.faults) == (0, [])
+    lines = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
+    assert lines == [f"succeeded  {name}  (0:00:59)" for name in named.values()]
+    package = Package.read(training)
+    assert len(package.steps) == 13
+    assert {len(path) for path in package.steps} == {1}
+
+
+def test_steps_of_several_backbones_are_told_apart(tmp_path: Path) -> None:
+    package = Package.read(compiled(tmp_path, "backbones", "--backbone", "sasrec", "--backbone", "din"))
+    assert package.steps["ingest",] == "ingest"
+    assert package.steps["din", "train-solid-text-image-din"] == "din: train SOLID text_image"
+    assert len(set(package.steps.values())) == len(package.steps) == 3 + 2 * 10
+
+
+def test_a_list_that_a_pipeline_is_compiled_for_is_no_parameter_of_a_run(stub: KfpStub, tmp_path: Path) -> None:
+    training = compiled(tmp_path, "training", "--set", "semantics.modalities=[id,text]")
+    for command in (submit, schedule):
+        code, said = run(command, training, "--parameter", "modalities=[id]")
+        assert (code, stub.requests) == (1, [])
+        assert said == (
+            "Error: --parameter modalities=[id]: a pipeline is compiled with a step for each of semantics.modalities, "
+            "which no run can change; compile (or run) it with --set 'semantics.modalities=[...]'\n"
+        )
+    package = Package.read(training)
+    assert package.run_name(package.arguments([])) == "training data modalities=id,text"
 
 
 def test_the_same_pipeline_is_uploaded_once(stub: KfpStub, package: Path) -> None:
@@ -469,10 +517,14 @@ def test_without_the_cache_every_step_runs(stub: KfpStub, package: Path, tmp_pat
     assert off == plain
 
 
-def test_an_artifact_that_the_store_lost_is_told_with_the_remedy(stub: KfpStub, package: Path) -> None:
+@pytest.mark.parametrize("lost", ["prepared", "model"])
+def test_an_artifact_that_the_store_lost_is_told_with_the_remedy(
+    stub: KfpStub, package: Path, tmp_path: Path, lost: str
+) -> None:
     stub.looks = [("FAILED", {"prepare": "CACHED", "train": "FAILED"})]
     node = node_id(WORKFLOW, ".root(0).train(0).executor(0)")
-    done = CliRunner().invoke(main, ["evaluate", "--prepared", "/s3/solid/kfp/x", "--model", "a=b", "--out", "c"])
+    prepared, model = {"prepared": ("/s3/solid/kfp/x", "b"), "model": (tmp_path, "/s3/solid/kfp/x")}[lost]
+    done = CliRunner().invoke(main, ["evaluate", "--prepared", str(prepared), "--model", f"a={model}", "--out", "c"])
     gone = done.output.splitlines()[-1]
     assert "s3://solid/kfp/x is gone from the store (by a lifecycle rule, or by hand), but Kubeflow's cache" in gone
     stub.logs = {node: done.output}

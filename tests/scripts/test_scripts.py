@@ -354,6 +354,18 @@ def test_a_retraining_is_submitted_with_the_data_of_the_commit(
         assert pod["podMetadata"] == {"labels": {"team": "shop"}}
 
 
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ("{}", []),
+        ("{training: {seed: 1}, semantics: {classes: 9}}", []),
+        ("{semantics: {modalities: [id, text]}}", ["--set", 'semantics.modalities=["id", "text"]']),
+    ],
+)
+def test_a_retraining_for_other_modalities_is_compiled_for_them(changes: str, options: list[str]) -> None:
+    assert retrain.compiled_for(changes) == options
+
+
 @pytest.mark.slow
 def test_an_address_that_is_none_is_told_before_anything_is_done(checkout: Path) -> None:
     done = call("retrain.py", "--image", "x", "--data", "/folder", "--out", "run.json", root=checkout)

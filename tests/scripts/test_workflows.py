@@ -149,7 +149,7 @@ def test_what_a_workflow_calls_is_there(name: str) -> None:
 
     for command, pipeline in re.findall(r"solid-pipeline (\w+) (\w+)", commands):
         assert command in main.commands
-        assert pipeline in ("training", "retraining")
+        assert pipeline in ("training", "retraining", "backbones")
     assert scripts
 
 
