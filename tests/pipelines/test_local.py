@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from by_hand import ROOT, SMALL, Chain, check_same_files
+from by_hand import ROOT, SMALL, Chain, check_same_files, files
 from click.testing import CliRunner
 from gates import pipelines
 from kfp.local import docker_task_handler
@@ -176,3 +177,37 @@ def test_with_a_store_all_artifacts_of_the_training_pipeline_lie_there_and_are_t
     told = json.loads((made / "evaluate" / "executor_output.json").read_text())["artifacts"]
     assert "SOLID image uauc" in told["metrics"]["artifacts"][0]["metadata"]
     assert told["results"]["artifacts"][0]["metadata"] == {"baseline": "static"}
+
+
+@pytest.mark.slow
+def test_backbones_are_compared_and_registered_one_after_another(
+    tmp_path: Path, chain: Chain, programs: Path, mlflow_store: Callable[[Path], str]
+) -> None:
+    lists = ["semantics.modalities=[image]", "evaluation.baselines=[static]"]
+    command = [
+        programs / "solid-pipeline",
+        "run",
+        "backbones",
+        "--runner",
+        "processes",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    command += [part for backbone in ("sasrec", "gru4rec") for part in ("--backbone", backbone)]
+    command += [part for text in [*SMALL, *lists, f"data.source={chain.data}"] for part in ("--set", text)]
+    store = {"SOLID_TRACKING": "on", "MLFLOW_TRACKING_URI": mlflow_store(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | store, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [made] = (tmp_path / "runs").iterdir()
+    sasrec, gru4rec = (made / f"train-solid-image-{name}" / "solid_image_model" for name in ("sasrec", "gru4rec"))
+    assert files(sasrec) == files(chain.work / "sasrec" / "solid" / "image")
+    assert json.loads((gru4rec / "config.json").read_text())["model"]["backbone"] == "gru4rec"
+    first, second = (
+        json.loads((made / f"register-{name}" / "registration" / "registration.json").read_text())
+        for name in ("sasrec", "gru4rec")
+    )
+    assert (first["version"], first["champion"]) == ("1", {"before": None, "after": "1"})
+    assert (second["version"], second["champion"]["before"]) == ("2", "1")
+    tables = done.stdout.partition("registered model")[0]
+    assert re.findall(r"^(\w+):$", tables, re.MULTILINE) == ["sasrec", "gru4rec"]
+    assert tables.count("| SOLID image ") == 2
