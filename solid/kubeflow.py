@@ -28,7 +28,7 @@ _FACTS = {
     "manifest.json": ("format", "source", "digest"),
     "stats.json": ("users", "items", "interactions", "density", "digest"),
     "config.json": ("head", "ids", "model.backbone", "modality", "n_items", "n_classes", "digest"),
-    "training.json": ("epochs", "best_epoch", "valid_uauc"),
+    "training.json": ("epochs", "best_epoch"),
     "quality.json": ("modality", "items", "classes", "variance_explained"),
     "comparison.json": ("baseline",),
     "champion.json": (
@@ -160,6 +160,9 @@ def _facts(out: Path) -> Iterator[tuple[str, Any]]:
                 value = value.get(part) if isinstance(value, dict) else None
             if value is not None:
                 yield key.removeprefix("model.").replace(".", "_"), value
+    if (out / "training.json").is_file():
+        training = read_json(out / "training.json")
+        yield from ((key, training[key]) for key in training if key.startswith(("valid_", "test_")))
     for matrix in sorted(out.glob("*.npy")):
         yield matrix.stem, " x ".join(map(str, _shape(matrix)))
 

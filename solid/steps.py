@@ -125,7 +125,7 @@ TRAIN = Step(
         Input("semantics", "Output of assign (with --ids semantic or both, or --head solid).", required=False),
         Input("semantic_model", "Trained duet or apg on classes, from which solid starts.", required=False),
     ),
-    "Weights (safetensors), configuration, and history: best epoch and its UAUC on the validation candidates.",
+    "Weights (safetensors), configuration, and history: the best epoch and the metric that picked it.",
     "Model",
     settings={"settings": ""},
 )
@@ -195,7 +195,7 @@ REGISTER = Step(
     "Register the best model in MLflow: challenger always, champion when it wins on the test users.",
     (
         _PREPARED,
-        Input("models", "A trained solid model, as for evaluate; of several, the best on validation.", many=True),
+        Input("models", "A trained model and its name, as for evaluate; the best on validation is taken.", many=True),
         Input("evaluation", "Output of evaluate; its files go along with the version.", required=False),
         Input("checks", "Output of check: no new champion on data that did not pass.", required=False),
     ),

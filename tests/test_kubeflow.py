@@ -48,14 +48,15 @@ def test_metadata_is_what_the_output_folder_says_of_itself(tmp_path: Path) -> No
     assert told(tmp_path) == {"prepared": figures | {"candidates_test": "3 x 99"}}
 
 
-def test_a_model_says_what_it_is_and_leaves_out_what_it_has_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("metric", ["valid_full_ndcg_10", "valid_uauc", "test_uauc"])
+def test_a_model_says_what_it_is_and_leaves_out_what_it_has_not(tmp_path: Path, metric: str) -> None:
     out = tmp_path / "trained"
     config = {"head": "duet", "ids": "item", "modality": None, "n_items": 7, "model": {"backbone": "gru4rec", "dim": 8}}
-    write(out, config=config, training={"epochs": 3, "best_epoch": 2, "valid_uauc": 0.5})
+    write(out, config=config, training={"epochs": 3, "best_epoch": 2, metric: 0.5, "settings": {}})
     executor(tmp_path, {"trained": artifact(out, "Model")}).report(out)
     assert told(tmp_path)["trained"] == {
         "head": "duet", "ids": "item", "backbone": "gru4rec", "n_items": 7,
-        "epochs": 3, "best_epoch": 2, "valid_uauc": 0.5,
+        "epochs": 3, "best_epoch": 2, metric: 0.5,
     }  # fmt: skip
 
 

@@ -146,8 +146,7 @@ class TrainingSettings(Section):
     targets: Literal["sequences", "windows"] = Field(
         "sequences",
         description="sequences: a user's events are learned in one pass, in pieces of a history's length that overlap "
-        "by "
-        "half; windows: each with its own history, as in the released code",
+        "by half; windows: each with its own history, as in the released code",
     )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
@@ -301,7 +300,7 @@ class CheckSettings(Section):
 
 
 class RegistrySettings(Section):
-    """Where the trained fusion model is registered and when it becomes champion."""
+    """Where the best model of a run is registered and when it becomes champion."""
 
     name: str = Field("solid", description="registered model name in MLflow")
     metric: MetricName = Field(
