@@ -58,6 +58,13 @@ def test_links_lead_somewhere(page: str) -> None:
             assert not anchor or anchor in anchors(there), f"{page}: {target}"
 
 
+def test_the_tests_that_pages_name_exist() -> None:
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    named = {name for path in PATHS for name in re.findall(r"`(test_\w+)`", path.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     seen, waiting = set(), [ROOT / "README.md"]
     while waiting:
