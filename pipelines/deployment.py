@@ -112,7 +112,7 @@ class Deployment(Placement):
     )
     image_pull_secrets: tuple[Resource, ...] = Field((), description="secrets for the registry of the image")
     accelerator: Key | None = Field(None, description="resource, such as nvidia.com/gpu; none: training on CPU")
-    retries: int = Field(2, ge=0, description="of a failed step, each later one after twice the time")
+    retries: int = Field(2, ge=0, description="of a step whose pod vanished, each later one after twice the time")
     backoff: str = Field("30s", pattern=r"^[0-9]+[smh]$", description="time before the first retry")
     shm: Bytes = Field("1Gi", description="size limit of /dev/shm, in memory, for data loaders")
     scratch: Bytes = Field(
