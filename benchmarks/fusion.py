@@ -3,8 +3,8 @@
     make run SOURCE=<Scientific> FORMAT=unisrec        # prepares the data and extracts the features
     python benchmarks/fusion.py runs/<name>/work       # trains every variant, prints the tables of docs/findings.md
 
-Every variant is trained with the settings of params.yaml but for what its row says, and its scoring sees items alone
-(fusion.ids: item, as in the paper). About ten minutes a seed.
+Every variant is trained with the settings of presets/released.yaml but for what its row says, and its scoring sees
+items alone (fusion.ids: item, as in the paper). About ten minutes a seed.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def main() -> None:
         say(f"seed {seed}: {name}: " + ", ".join(f"{c} {v:.4f}" for c, v in zip(COLUMNS, figures, strict=True)))
 
     for seed in range(arguments.seeds):
-        settings = load_settings(ROOT / "params.yaml", [f"training.seed={seed}"])
+        settings = load_settings(ROOT / "presets" / "released.yaml", [f"training.seed={seed}"])
         torch.set_num_threads(settings.training.threads)
         add("static", trained(data, settings, "static", "item")[1])
         item_model, figures = trained(data, settings, "duet", "item")

@@ -1,8 +1,8 @@
 """Training and evaluation speed and peak memory of every head, at the size of the paper's Arts set.
 
-    python benchmarks/speed.py            # 9,500 items, 590 classes, length 10, d 32, batch 1,024
+    python benchmarks/speed.py            # 9,500 items, 590 classes; models and loop as the settings are by default
 
-Prints candidate rows trained and users evaluated (1 + 99 candidates) a second, and the peak memory of the process.
+Prints targets trained and users evaluated (1 + 99 candidates) a second, and the peak memory of the process.
 The data is random: speed does not depend on what it says.
 """
 
