@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 from forking import forking
+from hypothesis import settings
 from ports import free_ports
 
-from solid.cli import SAME_ON_EVERY_PROCESSOR
+from solid.environment import SAME_ON_EVERY_PROCESSOR
 
 os.environ.setdefault("SOLID_TRACKING", "off")  # tests of tracking turn it on
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read where MLflow is imported
@@ -31,6 +32,10 @@ for _variable, _value in SAME_ON_EVERY_PROCESSOR.items():
 # One thread in every process, those that tests start among them: libraries start one a core, which are busy waiting.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+# Of properties: a busy machine takes longer for an example than it should, and that is no fault of the code.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 ROOT = Path(__file__).resolve().parent.parent
 

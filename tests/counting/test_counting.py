@@ -140,7 +140,7 @@ def test_ranks_by_hand() -> None:
     assert (ranks.above.tolist(), ranks.tied.tolist(), ranks.others.tolist()) == ([0, 3], [0, 1], [3, 4])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25, 1.0]))
 def test_ranks_are_those_of_the_whole_matrix(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)

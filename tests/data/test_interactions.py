@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from solid.data.interactions import check_schema, k_core, number
@@ -61,7 +61,6 @@ def test_numbers_follow_first_appearance_and_events_follow_time() -> None:
     assert [str(kind) for kind in numbered.events.dtypes] == ["int32", "int32", "int64"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30))
 def test_events_of_one_moment_keep_the_order_of_the_source(rows: list[tuple[int, int, int]]) -> None:
     source = events(*((f"u{user}", f"i{item}", time) for user, item, time in rows))

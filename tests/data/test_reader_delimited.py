@@ -107,7 +107,7 @@ def test_times_keep_every_digit(tmp_path: Path) -> None:
 TOKEN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufeff"), min_size=1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(TOKEN, min_size=1, max_size=4), min_size=1, max_size=20))
 def test_every_line_is_read_or_counted(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("lines")

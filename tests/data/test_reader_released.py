@@ -113,7 +113,7 @@ def test_test_txt_must_be_there(tmp_path: Path) -> None:
         find_reader(write(tmp_path, {"train.txt": released({"u": [1, 2, 3]})["train.txt"]})).read(tmp_path)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.dictionaries(st.sampled_from("abcd"), st.lists(st.integers(1, 9), min_size=3, max_size=12), min_size=1),
     st.integers(1, 5),

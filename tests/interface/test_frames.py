@@ -133,7 +133,7 @@ def test_answers_are_frames_of_the_kind_asked() -> None:
 EVENT = st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 6))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(EVENT, min_size=20, max_size=60), st.booleans())
 def test_histories_are_those_that_prepare_makes(rows: list[tuple[int, int, int]], timed: bool) -> None:
     # Everybody has three distinct events at least, and has never had some item, so that prepare keeps everybody.

@@ -109,7 +109,7 @@ def test_equal_items_weigh_as_often_as_they_occur() -> None:
     assert cluster(np.repeat(line, (12, 1, 1, 1), axis=0), 2, seed=0)[0].tolist() == [1] * 12 + [2, 2, 2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 12))
 def test_classes_have_no_gap_and_follow_the_items(seed: int, items: int, wanted: int) -> None:
     rng = np.random.default_rng(seed)
