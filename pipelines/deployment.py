@@ -9,10 +9,12 @@ from kfp import dsl, kubernetes
 from kubernetes.utils import parse_quantity
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from solid.chain import RETRAINING, TRAINING
 from solid.errors import SettingsError
 from solid.settings.loading import faults
 from solid.settings.schema import Section
 from solid.settings.strict_yaml import read_mapping
+from solid.steps import TRAIN
 
 # Keys of a secret or config map -> variables that the AWS and MLflow clients read. All may be missing.
 S3_SECRET = {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"}
@@ -82,22 +84,12 @@ class Size(Placement):
 
 SMALL = Size(cpu_request="500m", cpu_limit="2", memory_request="1Gi", memory_limit="4Gi", hours=1)
 LARGE = Size(cpu_request="1", cpu_limit="4", memory_request="2Gi", memory_limit="16Gi", hours=4)
-TRAINING = Size(cpu_request="1", cpu_limit="4", memory_request="4Gi", memory_limit="16Gi", hours=24, accelerated=True)
+HEAVY = Size(cpu_request="1", cpu_limit="4", memory_request="4Gi", memory_limit="16Gi", hours=24, accelerated=True)
+_SMALL = {"embed", "champion"}
 # By stage of the chain; the names are those of dvc.yaml.
 SIZES = {
-    "ingest": LARGE,
-    "prepare": LARGE,
-    "features": LARGE,
-    "baseline": TRAINING,
-    "item": TRAINING,
-    "embed": SMALL,
-    "assign": LARGE,
-    "semantic": TRAINING,
-    "solid": TRAINING,
-    "evaluate": LARGE,
-    "register": LARGE,
-    "champion": SMALL,
-    "check": LARGE,
+    stage.name: HEAVY if stage.step is TRAIN else SMALL if stage.name in _SMALL else LARGE
+    for stage in (*TRAINING.stages, *RETRAINING.stages)
 }
 
 
