@@ -1,7 +1,7 @@
 """The table of CONTRIBUTING.md holds.
 
-A toy of each kind is added to a copy of the project in exactly the way that the table says, a file and a line, and runs
-through training, evaluation, report, comparison and a compiled pipeline.
+A toy of each kind is added to a copy of the project in exactly the way that the table says, a file and a line (a step:
+what it is, and where it stands), and runs through training, evaluation, report, comparison and a compiled pipeline.
 """
 
 from __future__ import annotations
@@ -35,6 +35,21 @@ LINES = {
     ),
     "setting": ('toy: int = Field(7, ge=0, description="what a toy is set to")', "patience: int"),
 }
+# A step, as its row says in words: file, what stands there, what is put before that.
+STEP = (
+    (
+        "solid/steps.py",
+        "STEPS: dict",
+        'TOY = Step("toy", "solid.data.toy:count", "Count.", (_PREPARED,), "toy.json.")\n',
+    ),
+    ("solid/steps.py", "INGEST, PREPARE, FEATURES, TRAIN, EMBED", "TOY, "),
+    ("solid/chain.py", "TRAIN, Step\n", "TOY, "),
+    (
+        "solid/chain.py",
+        '_train("baseline"',
+        'Stage("toy", TOY, "how many users there are", "toy", "toy", (From("prepared", "prepare"),)),\n        ',
+    ),
+)
 SETTINGS = {
     "prepare": {"k_core": 0, "negatives": 9},
     "features": {"text": "toy"},
@@ -95,6 +110,16 @@ def add(project: Path, kind: str) -> None:
     registry.write_text(head + table + changed, encoding="utf-8")
 
 
+def add_step(project: Path) -> None:
+    """Copy the toy, say what it is, and where it stands in the chain."""
+    shutil.copy(TOYS / "step.py", project / "solid" / "data" / "toy.py")
+    for file, there, line in STEP:
+        path = project / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(there) == 1, f"{file}: {there}"
+        path.write_text(text.replace(there, line + there), encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Extended:
     """A copy of the project with every toy in it, what was run in it, and what that wrote."""
@@ -119,10 +144,11 @@ class Extended:
 def extended(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Extended:
     """Everything added, then the training pipeline compiled and run with processes, and a grid compared."""
     project = tmp_path_factory.mktemp("extended")
-    for room in ("solid", "components", "pipelines"):
+    for room in ("solid", "components", "pipelines", "scripts"):
         shutil.copytree(ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
     for kind in LINES:
         add(project, kind)
+    add_step(project)
     (project / "data").mkdir()
     events = [f"u{u} i{(u + step * step) % 20} {step} {'abcdefgh'[u % 8]}x" for u in range(60) for step in range(6)]
     (project / "data" / "events.toy").write_text("".join(f"{event}\n" for event in events))
@@ -178,6 +204,13 @@ def test_a_loss(extended: Extended) -> None:
     histories = [pd.read_csv(path) for path in extended.project.glob("runs/pipelines/**/*_model/history.csv")]
     assert histories
     assert all(list(history)[:2] == ["epoch", "toy"] for history in histories)
+
+
+def test_a_step(extended: Extended) -> None:
+    assert json.loads(extended.one("runs/pipelines/*/toy/toy/toy.json").read_text()) == {"users": 60}
+    extended.call("python", "scripts/dvc_yaml.py")
+    stages = yaml.safe_load((extended.project / "dvc.yaml").read_text())["stages"]
+    assert stages["toy"]["cmd"] == "solid toy --prepared work/prepared --out work/toy"
 
 
 def test_a_metric(extended: Extended) -> None:
