@@ -1,7 +1,7 @@
-"""The MLflow registry: every trained model becomes a version, the best one is its champion.
+"""The MLflow registry: the best model of every run becomes a version, the best version is champion.
 
 Aliases: ``challenger`` is the newest version; ``champion`` moves to it when there is no champion, or when it beats the
-champion on the test users at hand by the paired bootstrap and, where the data was checked, it passed.
+champion on the test users at hand by the paired bootstrap; not where counting beats it, or its data failed the checks.
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ def register(
     Of several models, whatever their heads, the best on validation is taken; the test users have no say in that.
 
     Args:
-        settings: registry (name, metric, confidence) and evaluation (batch size, bootstrap) are used; the sections that
-            made the model go along with the version.
+        settings: registry and evaluation are used; the sections that made the model go along with the version.
         prepared: the data the models were trained on; its test users decide about the champion.
         models: outputs of train by name.
         evaluation: output of evaluate; its files are logged with the run.

@@ -23,13 +23,11 @@ def write_outcome(
         history: a row for each epoch, or setting, that was tried: ``epoch`` counts them from 1.
         best: the row whose model was kept.
         score: the column that decided.
-        settings: how it was trained: section ``training`` of the settings, as JSON.
         settings: that decided what came out, by section; a registration records them.
     """
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-    told = {"epochs": len(history), "best_epoch": best["epoch"], score: best[score], "settings": settings}
     told = {"epochs": len(history), "best_epoch": best["epoch"], score: best[score], "settings": settings}
     write_json(folder / "training.json", told)
