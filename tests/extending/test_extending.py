@@ -159,7 +159,6 @@ def extended(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Extend
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(project),
         "SOLID_TRACKING": "off",
-        "SOLID_DATA_ROOT": str(project),
     }
     made = Extended(project, environment)
     made.call("solid-pipeline", "compile", "training", "--image", "solid:dev", "--allow-tag", "--out", "pipeline.yaml")
