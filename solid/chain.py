@@ -127,12 +127,15 @@ def _training(heads: Iterable[str]) -> tuple[str, ...]:
 
 _READING_MODELS = (
     *("solid/data/dataset.py", "solid/data/sequences.py", "solid/data/untouched.py"),
-    *("solid/counting", "solid/kinds.py", "solid/models"),
+    *("solid/counting", "solid/kinds.py", "solid/mixture", "solid/models"),
 )
 _SCORING = (
     *("solid/evaluation/exposure.py", "solid/evaluation/measure.py", "solid/evaluation/popularity.py"),
-    *("solid/evaluation/scoring.py", "solid/metrics"),
+    *("solid/evaluation/scoring.py", "solid/evaluation/trained.py", "solid/metrics"),
 )
+
+
+_TRAINING_CODE = (*_READING_MODELS, *_SCORING, "solid/semantics/vectors.py", "solid/training")
 
 
 def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each: str = "") -> Stage:
@@ -149,16 +152,18 @@ def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each:
         ),
         options={"head": head} | ({"ids": ids} if ids else {}),
         settings=_training(_HEADS.get(head, (head,))),
-        code=(*_READING_MODELS, *_SCORING, "solid/semantics/vectors.py", "solid/training"),
+        code=_TRAINING_CODE,
         each=each,
     )
 
 
-_CANDIDATES = (
-    From("models", "baseline", "{baseline}"),
-    From("models", "item", "${fusion.generator}"),
-    From("models", "solid", "SOLID {modality}"),
+_PARTS = (
+    From("parts", "baseline", "{baseline}"),
+    From("parts", "item", "${fusion.generator}"),
+    From("parts", "solid", "SOLID {modality}"),
 )
+"""What may be part of the mixture."""
+_CANDIDATES = (*(replace(source, input="models") for source in _PARTS), From("models", "mixture", "mixture"))
 """What is compared, and of which the best on validation is registered, whatever its head."""
 
 TRAINING = Chain(
@@ -204,6 +209,14 @@ TRAINING = Chain(
             From("semantics", "assign"), From("semantic_model", "semantic"), each="semantics.modalities",
         ),
         Stage(
+            "mixture", TRAIN, "models that rank better together, with shares that validation picks", "mixture",
+            "trained",
+            options={"head": "mixture"},
+            inputs=(From("prepared", "prepare"), *_PARTS),
+            settings=("semantics.modalities", "evaluation.baselines", "mixture", "training"),
+            code=_TRAINING_CODE,
+        ),
+        Stage(
             "evaluate", EVALUATE, "compare the models on the test users", "evaluation", "results",
             inputs=(
                 From("prepared", "prepare"), From("features", "features"), From("embeddings", "embed"),
@@ -220,7 +233,7 @@ TRAINING = Chain(
             settings=(*whole(*MAKES_THE_MODEL, "evaluation"), "registry"),
             code=tuple(
                 f"solid/{name}"
-                for name in ("counting", "data", "evaluation", "kinds.py", "metrics", "models", "registry")
+                for name in ("counting", "data", "evaluation", "kinds.py", "metrics", "mixture", "models", "registry")
             ),
             cached=False,
         ),
@@ -241,29 +254,20 @@ _CHECK = Stage(
 
 
 def _retraining() -> tuple[Stage, ...]:
-    """The stages of training without baselines, for the rival is the champion; and with its settings and checks."""
-    stages = {stage.name: stage for stage in TRAINING.stages if stage.name != "baseline"}
+    """The stages of training, with the champion's settings and checks of the new data."""
+    stages = {stage.name: stage for stage in TRAINING.stages}
     # The source and the registry change behind the same arguments; a cached answer would be yesterday's.
     stages["ingest"] = replace(stages["ingest"], cached=False)
-    evaluate, register = stages["evaluate"], stages["register"]
-    stages["evaluate"] = replace(
-        evaluate,
-        inputs=_without_baselines(evaluate),
-        settings=("semantics.modalities", "evaluation"),
-    )
+    register = stages["register"]
     # What made the challengers goes along with the version; champion has written it down.
     stages["register"] = replace(
         register,
-        inputs=(*_without_baselines(register), From("checks", "check"), From("params", "champion", file="params.yaml")),
-        settings=("semantics.modalities", "evaluation", "registry"),
+        inputs=(*register.inputs, From("checks", "check"), From("params", "champion", file="params.yaml")),
+        settings=("semantics.modalities", *whole("evaluation"), "registry"),
     )
     first = ("ingest", "prepare")
     rest = (stage for name, stage in stages.items() if name not in first)
     return (*(stages[name] for name in first), _CHAMPION, _CHECK, *rest)
-
-
-def _without_baselines(stage: Stage) -> tuple[From, ...]:
-    return tuple(source for source in stage.inputs if source.stage != "baseline")
 
 
 RETRAINING = Chain("retraining", _retraining())

@@ -79,7 +79,7 @@ def sample(out: Path, seed: int) -> None:
     click.echo(f"{out}: sample data set written")
 
 
-def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
+def _models(option: str, patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
     """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings, {baseline} likewise."""
     models: dict[str, Path] = {}
     for pattern in patterns:
@@ -92,10 +92,10 @@ def _models(patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
             folder = input_folder(place)
             if not (name and equals and folder.is_dir()):
                 raise click.UsageError(
-                    f"--model {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"
+                    f"{option} {pattern}: no folder {place!r}; write it as NAME=FOLDER of a trained model"
                 )
             if name in models:
-                raise click.UsageError(f"--model {pattern}: a second model of the name {name!r}")
+                raise click.UsageError(f"{option} {pattern}: a second model of the name {name!r}")
             models[name] = folder
     return models
 
@@ -134,7 +134,9 @@ _OPTIONS: dict[str, list[click.Parameter]] = {
                      "[default: item; for solid fusion.ids]"),
     ],
     "assign": [
-        click.Option(["--modality"], required=True, help="id, text, image or a mix such as id_text_image."),
+        click.Option(["--modality"], required=True,
+                     help="id, text, image or a mix such as id_text_image; auto: texts and pictures where there are "
+                     "any, else id."),
     ],
     "champion": [
         click.Option(["--settings-of"], type=click.Choice(["champion", "params"]), default="champion",
@@ -163,7 +165,7 @@ def _command(step: steps.Step) -> click.Command:
         for folder in step.inputs:
             if folder.many:
                 assert settings is not None
-                given[folder.name] = _models(given[folder.name], settings)
+                given[folder.name] = _models(step.option_of(folder.name), given[folder.name], settings)
         if said := step.run(settings, **given):
             click.echo(said)
 

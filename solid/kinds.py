@@ -12,9 +12,12 @@ from importlib import import_module
 from typing import Any, Literal, Protocol, get_args
 
 Ids = Literal["item", "semantic", "both"]
+Way = Literal["gradients", "counting", "mixing"]
 IDS: tuple[Ids, ...] = get_args(Ids)
 # Settings of training that say where it runs, not what comes out.
 _WHERE_IT_RUNS = {"device", "threads"}
+# And those that say how a trained model is judged on validation, whatever way it was trained.
+_HOW_IT_IS_JUDGED = {"metric", "selection_users"}
 
 
 class Fusion(Protocol):
@@ -138,7 +141,8 @@ class HeadKind:
         generates: whether it generates weights, so that ``fusion.generator`` may name it.
         on_generator: whether ``fusion.generator`` names another head whose sections it reads, too.
         ids: what its embeddings may be of.
-        by_gradients: whether it is trained in epochs, on a backbone, as ``model`` and ``training`` say.
+        by: how it is trained: by gradients, in epochs, on a backbone, as ``model`` and ``training`` say; by counting;
+            or by mixing models that are trained already.
         reads_vectors: whether it takes the output of features where there is one.
     """
 
@@ -151,8 +155,13 @@ class HeadKind:
     ids: tuple[Ids, ...] = IDS
     model: str = "solid.models.recommender:Recommender"
     trainer: str = "solid.training.gradients:train_by_gradients"
-    by_gradients: bool = True
+    by: Way = "gradients"
     reads_vectors: bool = False
+
+    @property
+    def by_gradients(self) -> bool:
+        """Whether it is trained in epochs."""
+        return self.by == "gradients"
 
     def load(self) -> Any:
         """Its class."""
@@ -175,7 +184,9 @@ class HeadKind:
 
     def decides(self, settings: Settings) -> dict[str, dict[str, Any]]:
         """The values of those sections, as JSON; but for what only says where training runs."""
-        include = set(self.sections(settings))
+        include: dict[str, Any] = dict.fromkeys(self.sections(settings), True)
+        if not self.by_gradients:
+            include["training"] = _HOW_IT_IS_JUDGED
         return settings.model_dump(mode="json", include=include, exclude={"training": _WHERE_IT_RUNS})
 
     def default_ids(self, settings: Settings) -> Ids:
@@ -209,7 +220,7 @@ def _counted(name: str, about: str, *, reads_vectors: bool = False) -> HeadKind:
         ids=("item",),
         model="solid.counting.model:CountedModel",
         trainer="solid.training.counted:train_by_counting",
-        by_gradients=False,
+        by="counting",
         reads_vectors=reads_vectors,
     )
 
@@ -251,11 +262,20 @@ HEADS: dict[str, HeadKind] = {
         _counted("itemknn", "what was touched by the same users"),
         _counted("ease", "the linear item-item model of what the same users touched", reads_vectors=True),
         _counted("sessions", "what the users with the histories most like this one touched"),
+        HeadKind(
+            "mixture",
+            "trained and counted models together, their shares picked on validation (--part)",
+            own_sections=("mixture",),
+            ids=("item",),
+            model="solid.mixture.model:Mixture",
+            trainer="solid.training.mixed:train_by_mixing",
+            by="mixing",
+        ),
     )
 }
 GENERATORS = tuple(name for name, kind in HEADS.items() if kind.generates)
 """Heads that ``fusion.generator`` may name."""
-BASELINES = tuple(name for name, kind in HEADS.items() if not kind.on_generator)
+BASELINES = tuple(name for name, kind in HEADS.items() if not kind.on_generator and kind.by != "mixing")
 """Heads that need nothing but items, so that ``evaluation.baselines`` may name them."""
 SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() for name in kind.own_sections))
 """All that some head reads."""

@@ -51,6 +51,7 @@ class Model(Section):
 
     head: Head
     ids: Ids | None = Field(None, description="what its embeddings are of; item unless said. For solid: fusion.ids")
+    parts: tuple[Name, ...] = Field((), description="names of the models that a mixture is made of")
     settings: Sections = Field(default_factory=dict, description="what differs from the grid's settings")
     vary: dict[str, list[Any]] = Field(
         default_factory=dict, max_length=1, description="section.key: values; a row for each value"
@@ -60,6 +61,8 @@ class Model(Section):
     def _solid_takes_ids_from_fusion(self) -> Self:
         if self.ids and HEADS[self.head].on_generator:
             raise ValueError(f"{self.head} reads what settings.fusion.ids says; put ids there")
+        if bool(self.parts) != (HEADS[self.head].by == "mixing"):
+            raise ValueError(f"parts: other models of the grid, of which a mixture is made; the head is {self.head}")
         for key, values in self.vary.items():
             if key.count(".") != 1 or not values:
                 raise ValueError(
@@ -104,6 +107,10 @@ class Grid(Section):
         for name, values in lists.items():
             if twice := sorted({str(value) for value in values if values.count(value) > 1}):
                 raise ValueError(f"{name}: {', '.join(twice)} stands there twice")
+        for name, model in self.models.items():
+            for part in model.parts:
+                if part not in self.models or self.models[part].parts or self.models[part].vary:
+                    raise ValueError(f"models.{name}.parts: {part!r} is no model of one row a modality that is trained")
         if self.baseline not in self.models:
             raise ValueError(f"baseline: {self.baseline!r} is none of the models {', '.join(self.models)}")
         return self
@@ -119,6 +126,7 @@ class Row:
         head: of the model.
         ids: what its embeddings are of.
         modality: of the classes that it reads, if any.
+        parts: entries of the grid that it is made of, if any.
         varied: the setting that the model varies, as section.key, if any.
         settings: all that differs from the defaults, but for backbone and seeds.
     """
@@ -128,6 +136,7 @@ class Row:
     head: Head
     ids: Ids
     modality: Modality | None
+    parts: tuple[str, ...]
     varied: str | None
     settings: Sections
 
@@ -201,13 +210,15 @@ def _rows(grid: Grid, name: str, model: Model, overrides: tuple[str, ...]) -> It
             raise SettingsError(f"models.{name}: {error}") from None
         kind = HEADS[model.head]
         ids = model.ids or kind.default_ids(checked)
-        reads_classes = kind.reads_classes(ids)
+        reads_classes = kind.reads_classes(ids) or any(
+            HEADS[part.head].reads_classes(part.ids or "item") for part in (grid.models[name] for name in model.parts)
+        )
         if reads_classes and not grid.modalities:
             raise SettingsError(f"models.{name}: reads classes; say with modalities what they are made from")
         modalities: tuple[Modality | None, ...] = grid.modalities if reads_classes else (None,)
         for modality in modalities:
             of = f", {modality}" if len(modalities) > 1 else ""
-            yield Row(f"{name}{of}{suffix}", name, model.head, ids, modality, varied, settings)
+            yield Row(f"{name}{of}{suffix}", name, model.head, ids, modality, model.parts, varied, settings)
 
 
 def _check_settings(grid: Grid, overrides: tuple[str, ...]) -> None:

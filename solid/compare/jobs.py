@@ -38,6 +38,7 @@ class Job:
         settings: of the whole chain.
         options: arguments of the step that are neither settings nor folders.
         inputs: argument of the step -> the job that writes it; None where the step does without.
+        parts: name -> the job that trains a part of a mixture.
         digest: of all that decides the output.
     """
 
@@ -46,6 +47,7 @@ class Job:
     settings: Settings
     options: Mapping[str, Any]
     inputs: Mapping[str, Job | None]
+    parts: Mapping[str, Job]
     digest: str
 
     @property
@@ -56,7 +58,7 @@ class Job:
     @property
     def needs(self) -> list[Job]:
         """The jobs that must be done before."""
-        return [job for job in self.inputs.values() if job]
+        return [job for job in (*self.inputs.values(), *self.parts.values()) if job]
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,14 @@ class Plan:
         return cells
 
     def add(
-        self, step: str, name: str, settings: Settings, options: Mapping[str, Any], decides: Any, **inputs: Job | None
+        self,
+        step: str,
+        name: str,
+        settings: Settings,
+        options: Mapping[str, Any],
+        decides: Any,
+        parts: Mapping[str, Job] | None = None,
+        **inputs: Job | None,
     ) -> Job:
         """The job of these inputs, options and settings: the one that is there already, or a new one.
 
@@ -114,12 +123,15 @@ class Plan:
             settings: of the whole chain.
             options: arguments of the step.
             decides: that of settings and options on which the output depends.
+            parts: name -> the job of a part of a mixture.
             inputs: argument of the step -> job.
         """
+        parts = parts or {}
         read = {key: job.digest for key, job in inputs.items() if job}
+        read |= {f"part {part}": job.digest for part, job in parts.items()}
         text = json.dumps([step, name, decides, read, __version__], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return self.jobs.setdefault(digest, Job(step, name, settings, options, inputs, digest))
+        return self.jobs.setdefault(digest, Job(step, name, settings, options, inputs, parts, digest))
 
     def content(self, source: str) -> str:
         """What tells a source from others: the digest of a local one, else the address.
@@ -143,7 +155,8 @@ class _Chain:
     """The steps behind one model of a table."""
 
     def __init__(self, plan: Plan, table: Table, source: Source, row: Row, backbone: Backbone, seed: int) -> None:
-        self.plan, self.source, self.row, self.backbone, self.seed = plan, source, row, backbone, seed
+        self.plan, self.table, self.source = plan, table, source
+        self.row, self.backbone, self.seed = row, backbone, seed
         self.modality = row.modality
         address = source.source
         if "://" not in address:
@@ -157,8 +170,28 @@ class _Chain:
     def score(self) -> Job:
         """The job that scores the model."""
         evaluation = self.settings.evaluation.model_dump(mode="json", include={"full", "cutoffs", "batch_size"})
-        inputs = {"prepared": self._of("prepare"), "model": self._train(self.row.head, self.row.ids)}
+        inputs = {"prepared": self._of("prepare"), "model": self.model()}
         return self._add(steps.SCORE, inputs["model"].name, {}, evaluation, inputs)
+
+    def model(self) -> Job:
+        """The job that trains it."""
+        return self._mix() if self.row.parts else self._train(self.row.head, self.row.ids)
+
+    def _mix(self) -> Job:
+        """The job that mixes other rows of the table, those of the same modality."""
+        rows = [row for row in self.table.rows if row.model in self.row.parts]
+        parts = {
+            row.model: _Chain(self.plan, self.table, self.source, row, self.backbone, self.seed).model()
+            for row in rows
+            if row.modality in (None, self.modality)
+        }
+        name = f"{self.source.name} {self.backbone} {self.row.name} seed {self.seed}"
+        options = {"head": self.row.head, "ids": self.row.ids}
+        decides = [options, HEADS[self.row.head].decides(self.settings)]
+        inputs = {folder.name: None for folder in steps.TRAIN.inputs if not folder.many}
+        return self.plan.add(
+            steps.TRAIN.name, name, self.settings, options, decides, parts, **inputs | {"prepared": self._of("prepare")}
+        )
 
     def _of(self, name: str) -> Job:
         """The job of a stage of the chain."""
@@ -207,5 +240,5 @@ class _Chain:
         return name not in _PARTS or not _PARTS[name].isdisjoint(str(self.modality).split("_"))
 
     def _add(self, step: Step, name: str, options: Mapping[str, Any], decides: Any, inputs: Mapping[str, Job]) -> Job:
-        every = {folder.name: inputs.get(folder.name) for folder in step.inputs}
-        return self.plan.add(step.name, name, self.settings, options, decides, **every)
+        every = {folder.name: inputs.get(folder.name) for folder in step.inputs if not folder.many}
+        return self.plan.add(step.name, name, self.settings, options, decides, None, **every)

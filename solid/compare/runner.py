@@ -136,7 +136,8 @@ def _pool() -> ProcessPoolExecutor:
 
 def _order(work: Path, job: Job) -> Order:
     folders = {name: work / need.folder if need else None for name, need in job.inputs.items()}
-    return Order(job.step, work / job.folder, _log(work, job), job.settings, {**folders, **job.options})
+    parts = {"parts": {name: work / part.folder for name, part in job.parts.items()}} if job.parts else {}
+    return Order(job.step, work / job.folder, _log(work, job), job.settings, {**folders, **parts, **job.options})
 
 
 def _log(work: Path, job: Job) -> Path:

@@ -10,7 +10,7 @@ from solid.counting.methods import Method
 from solid.counting.ranking import rank_counted
 from solid.counting.reading import Float, Ints, Table, count_for
 from solid.counting.search import Picked, pick
-from solid.data.sequences import Sequences
+from solid.data.sequences import Sequences, spread
 from solid.metrics.ndcg import ndcg
 from solid.metrics.ties import Ranks, TieGroups
 
@@ -33,11 +33,6 @@ def fit(method: Method, tell: Callable[[Picked, float], object]) -> tuple[Picked
 
     picked, value = pick(method.grid(), judge, tell)
     return picked, method.table(picked), value
-
-
-def spread(n_users: int, most: int) -> Ints:
-    """At most so many users, evenly spread, ascending."""
-    return np.unique(np.linspace(0, n_users - 1, min(most, n_users)).round().astype(np.int64))
 
 
 def validate(table: Table, picked: Picked, sequences: Sequences, users: Ints) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor
 from solid.counting.reading import NO_VECTORS, Table, count_for
 from solid.counting.search import Picked
 from solid.models.config import BaseConfig
-from solid.models.storage import read_model, reading_model, write_model
 
 _LEAST = 1e-12  # share of an item that nobody touched; its logarithm has to be finite
 
@@ -92,21 +90,6 @@ class CountedModel:
         )
         matrix = sp.csr_array((counts, columns, pointers), shape=(len(pointers) - 1, known.n_items))
         return cls(known, Table(matrix, popularity))
-
-    def save(self, folder: Path) -> None:
-        """Write model.safetensors and config.json into an existing folder."""
-        write_model(folder, self.config, self.state_dict())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            DataError: a file is missing, broken or of another version of the model.
-        """
-        with reading_model(folder):
-            config, state = read_model(folder, CountedConfig)
-            return cls.restore(config.model_dump(), state)
 
 
 def config_share(config: CountedConfig) -> float:

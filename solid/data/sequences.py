@@ -35,6 +35,11 @@ def last_items(padded: Ints, starts: Ints, ends: Ints, length: int) -> Ints:
     return padded[places]
 
 
+def spread(n: int, most: int) -> Ints:
+    """At most so many of 0..n-1, evenly spread, ascending."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(np.int64))
+
+
 @dataclass(frozen=True)
 class Sequences:
     """The events of users 0..U-1 on items 1..N, user by user and by time; 0 is padding.

@@ -23,10 +23,11 @@ from solid.evaluation.report import render
 from solid.evaluation.result import Result
 from solid.evaluation.scoring import View, score_candidates
 from solid.evaluation.trained import Trained
+from solid.kinds import HEADS
 from solid.metrics.catalogue import COMPARED, main_of, metric
 from solid.metrics.measured import UserMetrics
 from solid.models.protocols import Model
-from solid.models.storage import load_model_of
+from solid.models.storage import load_model_of, named
 from solid.settings.schema import EvaluationSettings
 from solid.storage.local import whole_folder, write_json
 
@@ -60,7 +61,7 @@ def evaluate(
     Raises:
         DataError: a file is missing or broken, or a model was trained on other data or picked on the test users.
     """
-    dataset = Dataset.load(prepared)
+    dataset, models = Dataset.load(prepared), named(models)
     loaded = {name: load_model_of(dataset, folder) for name, folder in models.items()}
     trained = {name: Trained.read_fair(folder) for name, folder in models.items()}
     spaces = semantic_spaces(loaded)
@@ -121,7 +122,7 @@ def _about(result: Result) -> dict[str, object]:
     trained = result.trained
     return {
         "head": result.model.config.head,
-        "counted": not trained.loss,
+        "counted": HEADS[result.model.config.head].by == "counting",
         "validation": {"metric": trained.metric.name, "value": trained.best},
     }
 

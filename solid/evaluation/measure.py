@@ -11,12 +11,12 @@ from solid.evaluation.scoring import View, rank_among_all, score_candidates
 from solid.metrics.base import CANDIDATES, Metric
 from solid.metrics.catalogue import with_compared
 from solid.metrics.measured import UserMetrics, candidate_metrics, list_metrics, rank_metrics
-from solid.models.protocols import Model
+from solid.models.protocols import Scorer
 from solid.settings.schema import EvaluationSettings
 
 
 def measure(
-    model: Model, view: View, settings: EvaluationSettings, scores: NDArray[np.float32] | None = None
+    model: Scorer, view: View, settings: EvaluationSettings, scores: NDArray[np.float32] | None = None
 ) -> UserMetrics:
     """Everything that the settings ask for.
 
@@ -42,7 +42,7 @@ def measure(
     return metrics | list_metrics(metrics.users, lists.exposures(popularity))
 
 
-def value_of(model: Model, view: View, metric: Metric, batch_size: int) -> float:
+def value_of(model: Scorer, view: View, metric: Metric, batch_size: int) -> float:
     """One metric alone, a mean over users, in the time that it takes; for picking an epoch or a setting.
 
     Raises:

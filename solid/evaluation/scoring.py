@@ -24,9 +24,8 @@ from solid.errors import DataError
 from solid.evaluation.exposure import ExposureCounter
 from solid.metrics.base import FULL, UNMASKED, Ranking
 from solid.metrics.ties import Ranks
-from solid.models.protocols import Model
+from solid.models.protocols import LOGITS_AT_ONCE, Scorer
 
-_LOGITS_AT_ONCE = 1 << 24  # bounds the memory of a full ranking: 64 MiB of logits, however many users and items
 Ints = NDArray[np.int64]
 HeldOut = Literal["valid", "test"]
 
@@ -49,7 +48,7 @@ class View:
     numbers: Ints | None = None
 
     @classmethod
-    def of(cls, model: Model, dataset: Dataset, split: HeldOut) -> Self:
+    def of(cls, model: Scorer, dataset: Dataset, split: HeldOut) -> Self:
         """The view of a model that was trained on these items."""
         targets = dataset.sequences.targets(split)
         return cls(dataset, split, torch.from_numpy(dataset.sequences.windows(targets, model.config.length)))
@@ -59,7 +58,7 @@ class View:
         return items if self.numbers is None else self.numbers[items]
 
 
-def score_candidates(model: Model, view: View, batch_size: int) -> NDArray[np.float32]:
+def score_candidates(model: Scorer, view: View, batch_size: int) -> NDArray[np.float32]:
     """Return logits [U, 1 + n] of each user's held-out item (column 0) and its stored candidates.
 
     Items that the model does not know stand below all that it knows, for it would never recommend them. The model is
@@ -73,7 +72,7 @@ def score_candidates(model: Model, view: View, batch_size: int) -> NDArray[np.fl
 
 
 @torch.inference_mode()
-def score_items(model: Model, histories: Tensor, items: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
+def score_items(model: Scorer, histories: Tensor, items: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
     """Return logits [U, C] of the items [U, C] for the histories [U, L], ``batch_size`` users at once.
 
     The model is left in the mode it came in; scores are those of evaluation mode.
@@ -88,7 +87,7 @@ def score_items(model: Model, histories: Tensor, items: NDArray[np.int64], batch
 
 @torch.inference_mode()
 def rank_among_all(
-    model: Model, view: View, batch_size: int, lists: ExposureCounter | None = None
+    model: Scorer, view: View, batch_size: int, lists: ExposureCounter | None = None
 ) -> dict[Ranking, Ranks]:
     """Rank each user's held-out item among all items: but for those touched before, and with nothing left out.
 
@@ -106,7 +105,7 @@ def rank_among_all(
     """
     sequences, n_items = view.dataset.sequences, view.dataset.n_items
     targets = sequences.targets(view.split)
-    at_once = max(1, min(batch_size, _LOGITS_AT_ONCE // max(n_items, model.config.n_items)))
+    at_once = max(1, min(batch_size, LOGITS_AT_ONCE // max(n_items, model.config.n_items)))
     full, unmasked = [], []
     batches = _encoded(model, view.histories, at_once)
     for rows, user in progress(batches, "rank all items", unit="batch", total=math.ceil(len(targets) / at_once)):
@@ -164,7 +163,7 @@ def _touched(view: View, first_user: int, events: Ints) -> tuple[Ints, Ints]:
     return tuple(np.divmod(pairs, width))  # type: ignore[return-value]
 
 
-def _encoded(model: Model, histories: Tensor, batch_size: int) -> Iterator[tuple[slice, Any]]:
+def _encoded(model: Scorer, histories: Tensor, batch_size: int) -> Iterator[tuple[slice, Any]]:
     """Encode ``batch_size`` of the histories [U, L] at once, in evaluation mode; say which rows they are."""
     with _evaluation_mode(model):
         for start in range(0, len(histories), batch_size):
@@ -173,7 +172,7 @@ def _encoded(model: Model, histories: Tensor, batch_size: int) -> Iterator[tuple
 
 
 @contextmanager
-def _evaluation_mode(model: Model) -> Iterator[None]:
+def _evaluation_mode(model: Scorer) -> Iterator[None]:
     """A model that is trained by gradients has two modes; the others are always ready."""
     module = model if isinstance(model, nn.Module) else nn.Identity()
     was_training = module.training

@@ -13,6 +13,8 @@ from solid.metrics.base import Metric
 from solid.metrics.catalogue import metric
 from solid.storage.local import read_json
 
+_SPLITS = ("valid_", "test_")
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -22,8 +24,8 @@ class Trained:
         metric: which picked the epoch, or the setting, that was kept.
         best: its value there.
         on_test: whether it was taken on the test users, as the released protocol does.
-        history: one row an epoch or setting tried: ``epoch``, losses by name, the metric under ``column``.
-        column: valid_ or test_ and the name of the metric.
+        history: one row an epoch or setting tried: ``epoch``, losses by name, and what decided among them, under valid_
+            or test_ and the name of a metric.
         settings: the sections that it was trained with; none where an older version wrote the folder.
     """
 
@@ -31,7 +33,6 @@ class Trained:
     best: float
     on_test: bool
     history: pd.DataFrame
-    column: str
     settings: dict[str, Any]
 
     @classmethod
@@ -45,15 +46,13 @@ class Trained:
         if not place.is_file():
             raise DataError(f"{place}: no such file; is {folder} the output of train?")
         history = pd.read_csv(place)
-        column = next((key for key in training if key.startswith(("valid_", "test_"))), None)
-        if column is None or column not in history:
+        column = next((key for key in training if key.startswith(_SPLITS)), None)
+        if column is None or not _decided(history):
             raise DataError(
                 f"{place}: no column {column or 'of a metric that picked an epoch'}; train this model again"
             )
         split, _, name = column.partition("_")
-        return cls(
-            metric(name), float(training[column]), split == "test", history, column, training.get("settings", {})
-        )
+        return cls(metric(name), float(training[column]), split == "test", history, training.get("settings", {}))
 
     @classmethod
     def read_fair(cls, folder: Path) -> Self:
@@ -73,7 +72,8 @@ class Trained:
     @property
     def loss(self) -> str:
         """Name of the loss of the candidates or items, which the history has a column of; "" for a counted model."""
-        return next((name for name in self.history.columns if name not in ("epoch", self.column)), "")
+        others = ("epoch", _decided(self.history))
+        return next((name for name in self.history.columns if name not in others), "")
 
     @property
     def negatives(self) -> int:
@@ -83,5 +83,10 @@ class Trained:
     @property
     def curve(self) -> pd.DataFrame:
         """One row an epoch: ``epoch``, ``loss`` where there is one, and ``valid``, the metric on validation."""
-        names = {"epoch": "epoch", **({self.loss: "loss"} if self.loss else {}), self.column: "valid"}
+        names = {"epoch": "epoch", **({self.loss: "loss"} if self.loss else {}), _decided(self.history): "valid"}
         return self.history[list(names)].rename(columns=names).astype({"epoch": int})
+
+
+def _decided(history: pd.DataFrame) -> str:
+    """The column that decided among the rows; "" where there is none."""
+    return next((name for name in map(str, history.columns) if name.startswith(_SPLITS)), "")

@@ -13,7 +13,7 @@ from solid.console import say
 from solid.data.readers import find_reader
 from solid.errors import DataError
 from solid.features.encoders import MODALITIES, choose_encoder
-from solid.settings.schema import FeatureSettings, Modality
+from solid.settings.schema import AUTO, FeatureSettings, Modality
 from solid.storage.local import read_json, whole_folder, write_json
 
 
@@ -62,6 +62,8 @@ def extract_features(
 
 def _check_modalities(wanted: Sequence[str], parts: set[str]) -> None:
     for modality in wanted:
+        if modality == AUTO:
+            continue
         if missing := [part for part in modality.split("_") if part not in parts]:
             possible = [name for name in get_args(Modality) if parts.issuperset(name.split("_"))]
             raise DataError(

@@ -43,7 +43,7 @@ def choose_encoder(
     """The encoder that the settings name; None where the modality is to be left out.
 
     ``auto`` takes precomputed vectors where the data has them, else the first of the modality, which needs no download,
-    if any item has something to encode, else nothing.
+    if any item has something to encode, else nothing. ``words`` looks at the texts before the vectors.
 
     Raises:
         DataError: the data lacks what the named encoder needs.
@@ -51,8 +51,9 @@ def choose_encoder(
     wanted = settings.text if modality == "text" else settings.image
     known = encoders(modality)
     there = bool((items[modality] != "").any())
-    if wanted == "auto":
-        wanted = "precomputed" if vectors else next(iter(known)) if there else "none"
+    if wanted in ("auto", "words"):
+        own, given = (next(iter(known)) if there else ""), ("precomputed" if vectors else "")
+        wanted = (given or own if wanted == "auto" else own or given) or "none"
     if wanted == "none":
         return None
     if wanted == "precomputed":

@@ -67,7 +67,6 @@ class Recommender:
         if head not in HEADS:
             raise SettingsError(f"no head {head!r}; there are {', '.join(HEADS)}")
         sections = {name: dict(keys) for name, keys in (settings or {}).items()}
-        self._modality_is_given = "modalities" in sections.get("semantics", {})
         if seed is not None:
             for section in ("training", "semantics"):
                 sections.setdefault(section, {})["seed"] = seed
@@ -266,14 +265,13 @@ class Recommender:
         return f"<solid.Recommender: head {self.head}, ids {self.ids}{said}>"
 
     def _modality(self, has_words: bool) -> Modality | None:
+        """What classes are made from; None where the model reads none."""
         if not HEADS[self.head].reads_classes(self.ids):
             return None
-        if not self._modality_is_given:
-            return "text" if has_words else "id"
         modality, *others = self.settings.semantics.modalities
         if others:
             raise SettingsError("semantics.modalities: a recommender's classes are of one modality; name one")
-        return modality
+        return ("text" if has_words else "id") if modality == "auto" else modality
 
     def _fitted(self, k: int = 1) -> Home:
         if k < 1:

@@ -183,6 +183,14 @@ def real_of(ids_BL: Tensor) -> Tensor:
     return torch.arange(ids_BL.shape[1], device=ids_BL.device) < lengths_of(ids_BL).unsqueeze(1)
 
 
+def shortened(ids_BL: Tensor, length: int) -> Tensor:
+    """The last ``length`` real positions of right-padded histories, right-padded."""
+    if ids_BL.shape[1] <= length:
+        return ids_BL
+    first_B = (ids_BL.ne(0).sum(1) - length).clamp(min=0)
+    return ids_BL.gather(1, first_B.unsqueeze(1) + torch.arange(length, device=ids_BL.device))
+
+
 @dataclass(frozen=True)
 class Rows:
     """The R places of a batch of histories that are asked what comes next, or what is hidden there."""

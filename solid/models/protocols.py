@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import torch
@@ -13,8 +12,11 @@ from torch import Tensor
 from solid.models.config import BaseConfig
 from solid.models.layers import Rows
 
+LOGITS_AT_ONCE = 1 << 24
+"""Bounds the memory of scores of all items: 64 MiB, however many users and items."""
 
-class Model(Protocol):
+
+class Scorer(Protocol):
     """Scores items for histories, whatever it is made of; everything outside speaks item ids 1..N.
 
     A user is encoded once, and all of that user's candidates are scored against the encoding. Scores are logits:
@@ -43,13 +45,17 @@ class Model(Protocol):
         """The scores [B, N] of all items; column j belongs to item j + 1. The caller may write into them."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write model.safetensors and config.json into an existing folder."""
+
+class Model(Scorer, Protocol):
+    """A scorer that can be stored."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Its tensors, as they are stored."""
         ...
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote, on the CPU and ready to score."""
+    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
+        """Build it from what :mod:`solid.models.storage` read, on the CPU and ready to score."""
         ...
 
 

@@ -8,8 +8,7 @@ Legend: B users, L history positions, R rows, D width, C candidates, N items, S 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,6 @@ from solid.models.history import HistoryEncoder
 from solid.models.items import ItemTable
 from solid.models.layers import MLP, LowRank, Rows, first_std, real_of
 from solid.models.protocols import Encoded
-from solid.models.storage import read_model, reading_model, write_model
 
 # Largest table of what candidates cost held at once, in floats: 8 MiB. Allocators give tables of 32 MiB back to the
 # system after each use, and evaluation takes twice as long.
@@ -110,27 +108,19 @@ class Recommender(nn.Module):
         """The representation of every item [N, D], without padding: the `id` part of semantic ids."""
         return self.items.all().detach()
 
-    def save(self, folder: Path) -> None:
-        """Write model.safetensors and config.json into an existing folder."""
-        write_model(folder, self.config, self.state_dict())
-
     @classmethod
-    def load(cls, folder: Path, *, fold: bool = True) -> Self:
-        """Read what :meth:`save` wrote, in evaluation mode, on the CPU.
+    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor], *, fold: bool = True) -> Self:
+        """Build it from what its folder holds, in evaluation mode.
 
         Args:
-            folder: the model's.
+            config: as JSON.
+            state: its tensors by name.
             fold: whether to multiply out over-parameterised factors, which only training needs apart.
-
-        Raises:
-            DataError: a file is missing, broken or of another version of the model.
         """
-        with reading_model(folder):
-            config, state = read_model(folder, ModelConfig)
-            prefix = "items.vectors_"
-            vectors = {name.removeprefix(prefix): matrix for name, matrix in state.items() if name.startswith(prefix)}
-            model = cls(config, state.get("items.classes"), vectors)
-            model.load_state_dict(state)
+        prefix = "items.vectors_"
+        vectors = {name.removeprefix(prefix): matrix for name, matrix in state.items() if name.startswith(prefix)}
+        model = cls(ModelConfig.model_validate(config), state.get("items.classes"), vectors)
+        model.load_state_dict(state)
         if fold:
             model.fold()
         return model.eval()

@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.kinds import HEADS
-from solid.models.config import BaseConfig
 from solid.models.protocols import Model
+from solid.settings.schema import AUTO
 from solid.storage.local import read_json, write_json
 
-Config = TypeVar("Config", bound=BaseConfig)
 
-
-def write_model(folder: Path, config: BaseConfig, state: Mapping[str, Tensor]) -> None:
+def save_model(folder: Path, model: Model) -> None:
     """Write a model's tensors and configuration into an existing folder."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     (folder / "model.safetensors").write_bytes(save(tensors))
-    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "config.json", model.config.model_dump(mode="json"))
 
 
-def read_model(folder: Path, config: type[Config]) -> tuple[Config, dict[str, Tensor]]:
-    """Read what :func:`write_model` wrote; call it inside :func:`reading_model`."""
-    place = folder / "model.safetensors"
-    if not place.is_file():
-        raise DataError(f"{place}: no such file; is {folder} the output of train?")
-    return config.model_validate(read_json(folder / "config.json")), load_file(place)
-
-
-@contextmanager
-def reading_model(folder: Path) -> Iterator[None]:
-    """Say what is wrong with a model folder that cannot be read, and what to do.
-
-    Raises:
-        DataError: a file is missing, broken or of another version of the model.
-    """
-    try:
-        yield
-    except (ValidationError, SafetensorError, RuntimeError) as error:
-        raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
-
-
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path, **options: Any) -> Model:
     """Read a trained model of any kind, on the CPU and ready to score.
 
+    Args:
+        folder: output of train.
+        options: of the model's own ``restore``.
+
     Raises:
         DataError: a file is missing, broken or of another version of the model.
     """
-    head = read_json(folder / "config.json").get("head")
+    place, config = folder / "model.safetensors", read_json(folder / "config.json")
+    if not place.is_file():
+        raise DataError(f"{place}: no such file; is {folder} the output of train?")
+    head = config.get("head")
     if head not in HEADS:
         raise DataError(f"{folder}: no head {head!r} is known to this version; train it again")
-    model: Model = HEADS[head].load_model().load(folder)
+    try:
+        model: Model = HEADS[head].load_model().restore(config, load_file(place), **options)
+    except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
+        raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
     return model
+
+
+def named(models: Mapping[str, Path]) -> dict[str, Path]:
+    """The same models, those that were named after the modality ``auto`` after what it came to.
+
+    Raises:
+        DataError: two have the same name then.
+    """
+    found: dict[str, Path] = {}
+    for name, folder in models.items():
+        before, _, last = name.rpartition(" ")
+        if last == AUTO and (modality := read_json(folder / "config.json").get("modality")):
+            name = f"{before} {modality}".strip()
+        if name in found:
+            raise DataError(f"{folder} and {found[name]}: both are {name}; leave one out of semantics.modalities")
+        found[name] = folder
+    return found
 
 
 def load_model_of(dataset: Dataset, folder: Path) -> Model:

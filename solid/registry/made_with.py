@@ -9,7 +9,7 @@ import yaml
 
 from solid.errors import DataError, SettingsError
 from solid.models.config import BaseConfig
-from solid.settings.schema import Settings
+from solid.settings.schema import AUTO, Settings
 from solid.storage.local import read_json
 
 
@@ -46,7 +46,9 @@ def settings_of(model: Path, config: BaseConfig, settings: Settings) -> dict[str
             f"Give those that it was made with: {remedy}"
         )
     if (modality := config.about.get("modality", "none")) != "none":
-        made["semantics"]["modalities"] = [modality]
+        # Of the modalities of its run the one that it reads; auto comes to the same again.
+        auto = modality not in settings.semantics.modalities and AUTO in settings.semantics.modalities
+        made["semantics"]["modalities"] = [AUTO if auto else modality]
     return made
 
 

@@ -18,7 +18,7 @@ from solid.evaluation.measure import measure
 from solid.evaluation.trained import Trained
 from solid.metrics.catalogue import metric
 from solid.metrics.measured import UserMetrics
-from solid.models.storage import load_model_of
+from solid.models.storage import load_model_of, named
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
 from solid.registry.catalogue import Catalogue
 from solid.registry.checks import examine_again
@@ -68,7 +68,7 @@ def register(
         return _nothing_asked(settings.registry.name, out)
     if not tracking_is_on():
         raise SolidError("SOLID_TRACKING=off: there is no registry without MLflow; unset it to register")
-    dataset = Dataset.load(prepared)
+    dataset, models = Dataset.load(prepared), named(models)
     best = _best_on_validation(models)
     model = models[best]
     challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])

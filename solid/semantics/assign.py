@@ -12,7 +12,7 @@ from solid.errors import DataError
 from solid.semantics.clustering import cluster, number_of_classes
 from solid.semantics.quality import category_agreement, variance_explained
 from solid.semantics.vectors import empty_rows, item_vectors
-from solid.settings.schema import SemanticsSettings
+from solid.settings.schema import AUTO, SemanticsSettings
 from solid.storage.local import read_json, whole_folder, write_json
 
 
@@ -28,7 +28,7 @@ def assign(
 
     The table has columns item and class (int32), row r = item r + 1; classes run from 1 to K without a gap in the
     order of their first item, 0 stays padding. The parts of the modality are read from ``embeddings/id.npy``,
-    ``features/text.npy`` and ``features/image.npy``.
+    ``features/text.npy`` and ``features/image.npy``. ``auto`` is texts and pictures as far as there are any, else id.
 
     Raises:
         SettingsError: no such modality, or a number of classes that these items cannot have.
@@ -37,6 +37,8 @@ def assign(
     items_file = prepared / "items.parquet"
     if not items_file.is_file():
         raise DataError(f"{items_file}: no such file; is {prepared} the output of prepare?")
+    if modality == AUTO:
+        modality = _what_there_is(features)
     items = pd.read_parquet(items_file, columns=["category"])
     digest = read_json(prepared / "stats.json")["digest"]
     parts = item_vectors(modality, features, embeddings, len(items))
@@ -74,3 +76,9 @@ def assign(
         table = pd.DataFrame({"item": np.arange(1, len(items) + 1, dtype=np.int32), "class": classes})
         table.to_parquet(folder / "semantic_ids.parquet", index=False)
         write_json(folder / "quality.json", quality)
+
+
+def _what_there_is(features: Path | None) -> str:
+    """The modality of the vectors that features found; id where it found none."""
+    there = [part for part in ("text", "image") if features and (features / f"{part}.npy").is_file()]
+    return "_".join(there) or "id"

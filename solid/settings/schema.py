@@ -24,6 +24,8 @@ from solid.metrics.catalogue import MAIN, per_user, with_compared
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 VectorKind = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+AUTO = "auto"
+"""In place of a modality: texts and pictures as far as the data has them, else id."""
 
 
 def one_of(known: Iterable[str]) -> GetPydanticSchema:
@@ -72,13 +74,15 @@ class PrepareSettings(Section):
 class FeatureSettings(Section):
     """How items become vectors."""
 
-    text: Annotated[str, one_of(("auto", "precomputed", *encoders("text"), "none"))] = Field(
-        "auto", description="auto: precomputed vectors where the data has them, else TF-IDF"
+    text: Annotated[str, one_of(("words", "auto", "precomputed", *encoders("text"), "none"))] = Field(
+        "words",
+        description="words: TF-IDF where the data has texts, else the precomputed vectors that it has; auto: the other "
+        "way round",
     )
     image: Annotated[str, one_of(("auto", "precomputed", *encoders("image"), "none"))] = Field(
         "auto", description="auto: precomputed vectors where the data has them, else pixel statistics"
     )
-    dim: int = Field(64, ge=2, description="width of the TF-IDF + SVD text vectors")
+    dim: int = Field(256, ge=2, description="width of the TF-IDF + SVD text vectors")
     clip: str = Field("openai/clip-vit-base-patch32", description="CLIP model id or local folder")
     batch_size: int = Field(64, ge=1, description="items encoded at once by CLIP")
 
@@ -86,7 +90,11 @@ class FeatureSettings(Section):
 class SemanticsSettings(Section):
     """How vectors become semantic ids."""
 
-    modalities: tuple[Modality, ...] = Field(("text_image",), description="one SOLID model for each; all: all seven")
+    modalities: tuple[Modality | Literal["auto"], ...] = Field(
+        ("auto",),
+        description="one SOLID model for each; auto: texts and pictures as far as the data has them, else id; all: all "
+        "seven",
+    )
     classes: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="number of classes; auto: a rule on the number of items"
     )
@@ -169,7 +177,7 @@ class TrainingSettings(Section):
         "events and picks on the test events, only for comparison with published rows",
     )
     selection_users: int = Field(
-        20_000, ge=1, description="users, drawn once, whose events pick the epoch, where there are more"
+        20_000, ge=1, description="at most so many users, evenly spread, have a say in the metric"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and negatives")
     threads: int = Field(
@@ -263,6 +271,18 @@ class CountingSettings(Section):
     sessions: tuple[PositiveInt, ...] = _to_try(100, 50, 200, 500, about="sessions: how many users are asked")
 
 
+class MixtureSettings(Section):
+    """Head mixture: models that are trained already, put together."""
+
+    models: int = Field(3, ge=1, description="at most so many; each costs time whenever somebody is recommended to")
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        min_length=1,
+        description="shares of the sum that are tried for a further model, on the validation events",
+    )
+    users: int = Field(4000, ge=1, description="at most so many users judge what is tried, evenly spread")
+
+
 class EvaluationSettings(Section):
     """What is measured and compared."""
 
@@ -323,6 +343,7 @@ class Settings(Section):
     apg: ApgSettings = ApgSettings()
     fusion: FusionSettings = FusionSettings()
     counting: CountingSettings = CountingSettings()
+    mixture: MixtureSettings = MixtureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     checks: CheckSettings = CheckSettings()
     registry: RegistrySettings = RegistrySettings()

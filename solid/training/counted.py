@@ -14,13 +14,15 @@ from solid.counting.methods import METHODS
 from solid.counting.model import CountedConfig, CountedModel
 from solid.counting.search import Picked
 from solid.kinds import HEADS
+from solid.models.storage import save_model
 from solid.semantics.vectors import unit_rows
 from solid.storage.local import whole_folder
 from solid.tracking import DatasetInfo, track
 from solid.training.inputs import Inputs
-from solid.training.outcome import write_outcome
+from solid.training.outcome import told, write_outcome
+from solid.training.selection import judged
 
-_SCORE = "valid_full_ndcg_10"
+_SEARCHED = "valid_full_ndcg_10"
 
 
 def train_by_counting(inputs: Inputs, out: Path) -> None:
@@ -38,17 +40,18 @@ def train_by_counting(inputs: Inputs, out: Path) -> None:
     ):
 
         def tell(_: Picked, value: float) -> None:
-            history.append({"epoch": len(history) + 1, _SCORE: value})
-            run.epoch(len(history), {_SCORE: value})
+            history.append({"epoch": len(history) + 1, _SEARCHED: value})
+            run.epoch(len(history), {_SEARCHED: value})
 
-        picked, table, value = fit(method, tell)
+        picked, table, _ = fit(method, tell)
         config = CountedConfig(head=inputs.head, n_items=dataset.n_items, digest=dataset.stats["digest"], picked=picked)
         model = CountedModel(config, table)
-        model.save(partial)
-        best = max(history, key=lambda row: row[_SCORE])
-        write_outcome(partial, history, best, _SCORE, decides)
+        save_model(partial, model)
+        best = max(history, key=lambda row: row[_SEARCHED])
+        scores = judged(model, dataset, inputs.settings.training)
+        write_outcome(partial, history, best["epoch"], scores, decides)
         run.artifacts(partial)
-    say(f"{out}: {_SCORE} {value:.4f}, best of {len(history)}: {picked}")
+    say(f"{out}: {told(scores)}, best of {len(history)}: {picked}")
 
 
 def _choices(vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

@@ -11,10 +11,11 @@ import torch
 
 from solid import __version__
 from solid.console import say
-from solid.errors import SettingsError
+from solid.errors import DataError, SettingsError
 from solid.kinds import HEADS
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
+from solid.models.storage import load_model, save_model
 from solid.storage.local import partial_of, whole_folder
 from solid.tracking import DatasetInfo, track
 from solid.training.inputs import Inputs
@@ -52,7 +53,10 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
     torch.manual_seed(settings.training.seed)
     model = Recommender(config, classes, {kind: torch.from_numpy(matrix) for kind, matrix in inputs.vectors.items()})
     if inputs.semantic_model:
-        warm_start(model, Recommender.load(inputs.semantic_model, fold=False))
+        start = load_model(inputs.semantic_model, fold=False)
+        if not isinstance(start, Recommender):
+            raise DataError(f"{inputs.semantic_model}: a {start.config.head} model has no weights to start from")
+        warm_start(model, start)
     model.to(_device(settings.training.device))
 
     score = f"{settings.training.selection}_{settings.training.metric}"
@@ -78,8 +82,9 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
             say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.targets_per_second:,.0f} targets/s)")
 
         fit(model, dataset, settings.training, state, on_epoch)
-        model.save(partial)
-        write_outcome(partial, state.history, state.best, state.score, decides)
+        save_model(partial, model)
+        found = {state.score: state.best[state.score]}
+        write_outcome(partial, state.history, state.best["epoch"], found, decides)
         (partial / _STATE).unlink(missing_ok=True)
         run.artifacts(partial)
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")

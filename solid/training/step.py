@@ -26,6 +26,7 @@ def train(
     semantic_model: Path | None,
     settings: Settings,
     features: Path | None = None,
+    parts: dict[str, Path] | None = None,
 ) -> None:
     """Train one model and write its folder: model.safetensors, config.json, history.csv, training.json.
 
@@ -43,6 +44,7 @@ def train(
         settings: of the whole chain; what belongs to the head is used.
         features: output of features, whose vectors may be part of what an item is (``model.vectors``), or say which
             items are alike.
+        parts: name -> trained model, for the head that mixes them.
 
     Raises:
         SettingsError: the combination of options makes no sense.
@@ -50,8 +52,9 @@ def train(
     """
     kind = HEADS[head]
     ids = ids or kind.default_ids(settings)
-    _check_options(kind, ids, semantics, semantic_model)
+    _check_options(kind, ids, semantics, semantic_model, parts)
     dataset = Dataset.load(prepared)
+    folders = (prepared, semantics, semantic_model, features)
     inputs = Inputs(
         head=head,
         ids=ids,
@@ -60,19 +63,24 @@ def train(
         modality=read_json(semantics / "quality.json")["modality"] if semantics else None,
         vectors=_vectors(features, dataset.n_items, kind, settings.model) if kind.reads_features(ids, settings) else {},
         semantic_model=semantic_model,
+        parts=parts or {},
         settings=settings,
-        digests=[folder_digest(folder) for folder in (prepared, semantics, semantic_model, features) if folder],
+        digests=[folder_digest(folder) for folder in folders if folder],
     )
     kind.load_trainer()(inputs, out)
 
 
-def _check_options(kind: HeadKind, ids: Ids, semantics: Path | None, semantic_model: Path | None) -> None:
+def _check_options(
+    kind: HeadKind, ids: Ids, semantics: Path | None, semantic_model: Path | None, parts: dict[str, Path] | None
+) -> None:
     if ids not in kind.ids:
         raise SettingsError(f"{kind.name} scores items: choose {' or '.join(f'--ids {name}' for name in kind.ids)}")
     if kind.reads_classes(ids) and semantics is None:
         raise SettingsError("this model reads classes: name the output of assign with --semantics")
     if not kind.reads_classes(ids) and semantics:
         raise SettingsError("this model reads items alone: leave out --semantics, or add --ids semantic or --ids both")
+    if parts and kind.by != "mixing":
+        raise SettingsError("--part is what a mixture is made of; leave it out for other heads")
     if not kind.on_generator and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from walks import ITEMS, USERS, write_walk
 
 from solid.cli import main
 from solid.counting.model import CountedModel
@@ -24,34 +25,15 @@ from solid.metrics.ties import TieGroups
 from solid.models.storage import load_model, load_model_of
 from solid.storage.local import read_json, write_json
 
-USERS, ITEMS, EVENTS = 60, 24, 7
 QUICK = ("counting.items=[3,1]", "counting.decay=[0.5]", "counting.share=[0.1]", "counting.window=[1,3]")
 SETS = [word for setting in QUICK for word in ("--set", setting)]
-COUNTED = [name for name, kind in HEADS.items() if not kind.by_gradients]
+COUNTED = [name for name, kind in HEADS.items() if kind.by == "counting"]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every user walks the items in order, around and around, from a place of its own."""
-    folder = tmp_path_factory.mktemp("prepared")
-    walks = (np.arange(USERS)[:, None] + np.arange(EVENTS)) % ITEMS + 1
-    others = np.array([np.setdiff1d(np.arange(1, ITEMS + 1), walk)[:10] for walk in walks])
-    pd.DataFrame({"user_id": [f"u{u}" for u in range(USERS)]}).to_parquet(folder / "users.parquet")
-    items = pd.DataFrame({"item_id": [f"i{i}" for i in range(1, ITEMS + 1)], "title": "", "text": ""})
-    items.assign(category="", image="").to_parquet(folder / "items.parquet")
-    users = np.repeat(np.arange(USERS, dtype=np.int32), EVENTS)
-    events = pd.DataFrame({"user": users, "item": walks.ravel().astype(np.int32)})
-    events.assign(timestamp=np.tile(np.arange(EVENTS), USERS), split="train").to_parquet(
-        folder / "interactions.parquet"
-    )
-    for split in ("valid", "test"):
-        np.save(folder / f"candidates_{split}.npy", others.astype(np.int32))
-    stats = {"digest": "d.dir", "format": "walk", "origin": "walk", "k_core": 0, "users": USERS, "items": ITEMS}
-    stats |= {"interactions": USERS * EVENTS, "density": EVENTS / ITEMS}
-    stats |= {"length": dict.fromkeys(("min", "median", "max"), EVENTS)}
-    nothing = {"users": 0, "items": 0, "interactions": 0}
-    write_json(folder / "stats.json", stats | {"dropped": {"short_users": nothing, "k_core": nothing}})
-    return folder
+    """Users who walk the items in order."""
+    return write_walk(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture(scope="module")

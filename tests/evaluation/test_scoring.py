@@ -133,7 +133,7 @@ def test_agrees_with_a_list_of_all_items_a_user(events: list[list[int]], seed: i
 def test_memory_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, bound: int, largest: int) -> None:
     events = np.random.default_rng(0).integers(1, N_ITEMS + 1, (13, 5)).tolist()
     expected = full(Table(1), dataset_of(events), 13)
-    monkeypatch.setattr(scoring, "_LOGITS_AT_ONCE", bound)
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", bound)
     model = Table(1)
     assert full(model, dataset_of(events), 6) == expected
     assert max(model.logits) == largest
