@@ -128,8 +128,8 @@ class ModelSettings(Section):
     cloze: float = Field(0.2, ge=0, lt=1, description="share of history positions that bert4rec hides in training")
     vectors: tuple[VectorKind, ...] | Literal["auto"] = Field(
         "auto",
-        description="vectors of features whose projections are part of what an item is; auto: all there are, none in "
-        "the released form",
+        description="vectors of features whose projections are part of what an item is; auto: those of texts, else of "
+        "pictures, none in the released form",
     )
 
     @model_validator(mode="after")

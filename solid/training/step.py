@@ -94,6 +94,8 @@ def _vectors(
     files = {kind: features / f"{kind}.npy" for kind in wanted} if features else {}
     if auto:
         files = {kind: file for kind, file in files.items() if file.is_file()}
+        if head.by_gradients:
+            files = dict(list(files.items())[:1])  # texts alone ranked better than with pictures, where there are both
     elif not features and wanted:
         raise SettingsError(f"model.vectors is {', '.join(wanted)}: name the output of features with --features")
     # A projection learns what tells items apart; cosines of items that are alike are those of the vectors as they are.
