@@ -48,6 +48,7 @@ ODD: dict[str, dict[str, Any]] = {
         "c": [0.0], "neighbours": [20], "shrink": [0.0], "ridge": [30.0], "side": [1.0], "ease_items": 4000,
         "long_items": [40], "long_decay": [0.6], "sessions": [50],
     },
+    "mixture": {"models": 2, "shares": [0.5], "users": 25},
 }  # fmt: skip
 # What a counted model is made with, which is served with it: each setting, and the key that has its values to try.
 READING = {"items": "items", "decay": "decay", "share": "share"}
@@ -62,6 +63,10 @@ PICKED: dict[str, dict[str, str]] = {
 NO_HISTORY = {"items": 1, "decay": 1.0, "share": 1.0, "half_life": None}  # popularity reads none
 # The epoch of a model that may be registered is chosen on validation, and where training runs decides nothing.
 AS_THEY_ARE = {"training.selection", "training.threads", "training.device"}
+# How a model was made, which its answers do not depend on.
+NOT_SERVED = {"training", "counting", "mixture"}
+# Of a mixture.
+PARTS = ("popular", "apg")
 USERS, ITEMS, EVENTS = 30, 24, 8
 
 
@@ -111,8 +116,12 @@ def call(*arguments: object) -> str:
 
 
 def train(head: str, out: str, *more: object) -> None:
-    classes = ["--semantics", "semantics"] if HEADS[head].on_generator else []
-    call("train", "--head", head, "--prepared", "prepared", *classes, "--out", out, *more)
+    others = ["--semantics", "semantics"] if HEADS[head].on_generator else []
+    if HEADS[head].by == "mixing":
+        for part in PARTS:
+            train(part, f"{out}-{part}", *more)
+            others += ["--part", f"{part}={out}-{part}"]
+    call("train", "--head", head, "--prepared", "prepared", *others, "--out", out, *more)
 
 
 @pytest.mark.slow
@@ -128,10 +137,12 @@ def test_by_the_command_line(head: str, place: Path) -> None:
     served = read_json(version / "artifacts" / "model" / "config.json")
     settings = Settings.model_validate(ODD)
     read = HEADS[head].sections(settings)
-    assert {section for section in SECTIONS if served.get(section)} == set(read) - {"training", "counting"}
-    for section in read:
+    assert {section for section in SECTIONS if served.get(section)} == set(read) - NOT_SERVED
+    of_parts = [section for part in PARTS for section in HEADS[part].sections(settings)]
+    for section in {*read, *(of_parts if head == "mixture" else [])}:
         assert ODD[section].items() <= recorded[section].items(), section
-        assert section in ("training", "counting") or served[section] == recorded[section], section
+    for section in set(read) - NOT_SERVED:
+        assert served[section] == recorded[section], section
     if "counting" in read:
         fixed = NO_HISTORY if head in ("popular", "lately") else {}
         assert served["picked"] == fixed | {name: ODD["counting"][key][0] for name, key in PICKED[head].items()}
@@ -196,10 +207,12 @@ def test_by_compare(head: str, tmp_path: Path) -> None:
         settings = {**ours, section: {**ours[section], key: value}}
         grid = {
             "title": "x", "data": {"name": "x", "source": "s3://x/y"}, "settings": settings, "seeds": [3],
-            "backbones": ["bert4rec"], "modalities": ["text"], "models": {"it": {"head": head}},
+            "backbones": ["bert4rec"], "modalities": ["text"],
         }  # fmt: skip
-        (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
-        [scored] = Plan(tmp_path).cells(read_table(tmp_path / "grid.yaml")).values()
+        parts = {part: {"head": part} for part in PARTS} if head == "mixture" else {}
+        grid["models"] = {"it": {"head": head, "parts": list(parts)}, **parts}
+        (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
+        scored = next(iter(Plan(tmp_path).cells(read_table(tmp_path / "grid.yaml")).values()))
         model = scored.inputs["model"]
         assert model is not None and model.settings.model_dump(mode="json")[section][key] == value
         return model.digest
@@ -208,7 +221,8 @@ def test_by_compare(head: str, tmp_path: Path) -> None:
     for section in SECTIONS:
         for key, default in getattr(Settings(), section).model_dump(mode="json").items():
             if f"{section}.{key}" not in AS_THEY_ARE and key in ours[section]:
-                read = section in HEADS[head].sections(base)
+                heads = (head, *(PARTS if head == "mixture" else ()))
+                read = any(key in HEADS[one].decides(base).get(section, {}) for one in heads)
                 try:
                     other = job(section, key, default)
                 except SettingsError:  # the form here has one layer, and the default is two

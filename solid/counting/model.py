@@ -82,8 +82,8 @@ class CountedModel:
         }
 
     @classmethod
-    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """Build it from what its folder holds."""
+    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor], *, fold: bool = True) -> Self:  # noqa: ARG003
+        """Build it from what its folder holds; there is nothing to fold."""
         known = CountedConfig.model_validate(config)
         pointers, columns, counts, popularity = (
             state[name].numpy() for name in ("pointers", "columns", "counts", "popularity")

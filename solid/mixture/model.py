@@ -111,14 +111,14 @@ class Mixture:
         }
 
     @classmethod
-    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """Build it from what its folder holds."""
+    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor], *, fold: bool = True) -> Self:
+        """Build it from what its folder holds; the parts do what ``fold`` says."""
         known = MixtureConfig.model_validate(config)
         parts = []
         for number, part in enumerate(known.parts):
             before = f"{number}."
             own = {name.removeprefix(before): tensor for name, tensor in state.items() if name.startswith(before)}
-            parts.append(HEADS[part.config["head"]].load_model().restore(part.config, own))
+            parts.append(HEADS[part.config["head"]].load_model().restore(part.config, own, fold=fold))
         return cls(known, parts)
 
     def _shared(self, user: Encoded) -> Iterator[tuple[float, Model, Any]]:

@@ -54,8 +54,14 @@ class Model(Scorer, Protocol):
         ...
 
     @classmethod
-    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """Build it from what :mod:`solid.models.storage` read, on the CPU and ready to score."""
+    def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor], *, fold: bool = True) -> Self:
+        """Build it from what :mod:`solid.models.storage` read, on the CPU and ready to score.
+
+        Args:
+            config: as JSON.
+            state: its tensors by name.
+            fold: whether to multiply out over-parameterised factors, which only training and storing need apart.
+        """
         ...
 
 

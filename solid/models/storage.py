@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -25,12 +24,12 @@ def save_model(folder: Path, model: Model) -> None:
     write_json(folder / "config.json", model.config.model_dump(mode="json"))
 
 
-def load_model(folder: Path, **options: Any) -> Model:
+def load_model(folder: Path, *, fold: bool = True) -> Model:
     """Read a trained model of any kind, on the CPU and ready to score.
 
     Args:
         folder: output of train.
-        options: of the model's own ``restore``.
+        fold: see :meth:`~solid.models.protocols.Model.restore`.
 
     Raises:
         DataError: a file is missing, broken or of another version of the model.
@@ -42,7 +41,7 @@ def load_model(folder: Path, **options: Any) -> Model:
     if head not in HEADS:
         raise DataError(f"{folder}: no head {head!r} is known to this version; train it again")
     try:
-        model: Model = HEADS[head].load_model().restore(config, load_file(place), **options)
+        model: Model = HEADS[head].load_model().restore(config, load_file(place), fold=fold)
     except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
     return model
@@ -65,13 +64,13 @@ def named(models: Mapping[str, Path]) -> dict[str, Path]:
     return found
 
 
-def load_model_of(dataset: Dataset, folder: Path) -> Model:
+def load_model_of(dataset: Dataset, folder: Path, *, fold: bool = True) -> Model:
     """Read a model as :func:`load_model` does, and make sure that it was trained on these data.
 
     Raises:
         DataError: it cannot be read, or was trained on other data.
     """
-    model = load_model(folder)
+    model = load_model(folder, fold=fold)
     if (model.config.digest, model.config.n_items) != (dataset.stats["digest"], dataset.n_items):
         raise DataError(
             f"{folder}: trained on {model.config.n_items:,} items of data {model.config.digest!r}, but the prepared "

@@ -36,7 +36,7 @@ def train_by_mixing(inputs: Inputs, out: Path) -> None:
     made_with: dict[str, dict[str, Any]] = {}
     for folder in folders.values():
         made_with |= Trained.read_fair(folder).settings
-    models = {name: load_model_of(dataset, folder) for name, folder in folders.items()}
+    models = {name: load_model_of(dataset, folder, fold=False) for name, folder in folders.items()}
     decides = made_with | HEADS[inputs.head].decides(settings)
     decides["training"] = made_with.get("training", {}) | decides["training"]
     score = f"valid_{settings.training.metric}"
