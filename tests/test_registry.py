@@ -28,6 +28,7 @@ from solid.metrics.catalogue import metric
 from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
+from solid.models.storage import save_model
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import fetch_champion
 from solid.registry.counted import Counted
@@ -85,7 +86,7 @@ def build(seed: int, digest: str = DIGEST, n_items: int = ITEMS) -> Recommender:
 
 def saved(model: Recommender, folder: Path, valid_uauc: float = 0.5) -> Path:
     folder.mkdir()
-    model.save(folder)
+    save_model(folder, model)
     write_json(folder / "training.json", {"valid_uauc": valid_uauc, "settings": HEADS["solid"].decides(SETTINGS)})
     (folder / "history.csv").write_text(f"epoch,bce,valid_uauc\n1,0.5,{valid_uauc}\n")
     return folder
@@ -449,7 +450,8 @@ def params(tmp_path: Path) -> Path:
 def test_a_retraining_takes_what_makes_the_model_from_the_champion(
     prepared: Path, weak: Path, params: Path, tmp_path: Path
 ) -> None:
-    made_with = settings_named("heir", training={"threads": 7}, prepare={"negatives": 5})
+    modalities = {"modalities": ["text", "id_text"]}  # of the run; the model reads the latter
+    made_with = settings_named("heir", training={"threads": 7}, prepare={"negatives": 5}, semantics=modalities)
     register(made_with, prepared, {"it": weak}, None, tmp_path / "out")
     out, today = tmp_path / "champion", load_settings(params, ["registry.name=heir"])
     said = fetch_champion(today, "champion", {"training": {"seed": 5}}, out)
@@ -502,7 +504,8 @@ def test_a_change_that_does_not_fit_is_named(
 def test_a_pipeline_that_lacks_a_modality_of_the_champion_says_how_to_compile_it(
     prepared: Path, weak: Path, params: Path, tmp_path: Path
 ) -> None:
-    register(settings_named("lacking"), prepared, {"it": weak}, None, tmp_path / "out")
+    made_with = settings_named("lacking", semantics={"modalities": ["id_text"]})
+    register(made_with, prepared, {"it": weak}, None, tmp_path / "out")
     out, today = tmp_path / "champion", load_settings(params, ["registry.name=lacking", "semantics.modalities=[image]"])
     with pytest.raises(SettingsError) as refused:
         fetch_champion(today, "champion", {}, out, modalities="image,text")

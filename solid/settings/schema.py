@@ -90,7 +90,7 @@ class FeatureSettings(Section):
 class SemanticsSettings(Section):
     """How vectors become semantic ids."""
 
-    modalities: tuple[Modality | Literal["auto"], ...] = Field(
+    modalities: tuple[Literal[Modality, "auto"], ...] = Field(
         ("auto",),
         description="one SOLID model for each; auto: texts and pictures as far as the data has them, else id; all: all "
         "seven",

@@ -13,6 +13,7 @@ import torch
 from solid.models.config import ModelConfig
 from solid.models.heads.solid import SolidHead
 from solid.models.recommender import Recommender
+from solid.models.storage import save_model
 from solid.settings.schema import FusionSettings, ModelSettings
 from solid.storage.local import write_json
 
@@ -81,7 +82,7 @@ def make_model(tmp_path: Path) -> Make:
                 model.head.codebook.codes[:, 0] = torch.tensor([0.0, 0.9, 0.5, 9.0]).tanh()
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
-        model.eval().save(folder)
+        save_model(folder, model.eval())
         trained = {"epochs": 2, "best_epoch": 2.0, "valid_uauc": 0.75, "settings": {"training": {"negatives": 3}}}
         write_json(folder / "training.json", trained)
         (folder / "history.csv").write_text("epoch,bce,alignment,valid_uauc\n1.0,0.7,0.1,0.5\n2.0,0.5,0.1,0.75\n")

@@ -38,15 +38,25 @@ def cosine(a, b):
 @pytest.mark.parametrize(
     ("modality", "items", "vectors", "expected"),
     [
-        ("text", BOTH, VECTORS, "precomputed"),
+        ("text", BOTH, VECTORS, "tfidf"),
         ("text", BOTH, None, "tfidf"),
+        ("text", BARE, VECTORS, "precomputed"),
         ("image", BOTH, None, "pixels"),
         ("text", BARE, None, None),
         ("image", BARE, VECTORS, "precomputed"),
     ],
 )
-def test_auto_takes_the_first_that_can_run(modality, items, vectors, expected):
+def test_the_default_takes_the_first_that_can_run(modality, items, vectors, expected):
     encoder = choose_encoder(modality, items, vectors, FeatureSettings())
+    assert (encoder and encoder.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "vectors", "expected"),
+    [(BOTH, VECTORS, "precomputed"), (BOTH, None, "tfidf"), (BARE, VECTORS, "precomputed"), (BARE, None, None)],
+)
+def test_auto_takes_texts_last(items, vectors, expected):
+    encoder = choose_encoder("text", items, vectors, FeatureSettings(text="auto"))
     assert (encoder and encoder.name) == expected
 
 

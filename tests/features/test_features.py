@@ -23,6 +23,7 @@ from solid.errors import DataError
 from solid.features import extract_features
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
+from solid.models.storage import save_model
 from solid.settings.schema import DataSettings, FeatureSettings, ModelSettings, PrepareSettings
 from solid.storage.local import folder_digest
 
@@ -57,7 +58,7 @@ def test_every_item_gets_a_row_and_the_missing_are_counted(sample, out):
     items = pd.read_parquet(sample[1] / "items.parquet")
     described = json.loads((out / "features.json").read_text())
     assert described == {
-        "text": {"encoder": "tfidf", "dim": 64, "missing": BARE},
+        "text": {"encoder": "tfidf", "dim": 256, "missing": BARE},
         "image": {"encoder": "pixels", "dim": 320, "missing": BARE},
     }
     for modality, facts in described.items():
@@ -107,7 +108,7 @@ def test_a_failure_leaves_nothing_behind(sample, tmp_path):
 def test_the_vectors_of_missrec_come_through_unchanged(real_data, tmp_path):
     source = real_data / "amazon_scientific_mm_subset"
     raw, prepared = _prepare(source, tmp_path)
-    extract_features(raw, prepared, tmp_path / "out", FeatureSettings())
+    extract_features(raw, prepared, tmp_path / "out", FeatureSettings(text="precomputed"))
     index = pd.read_csv(source / "Scientific.item2index", sep="\t", names=["item_id", "row"]).set_index("item_id")
     rows = index["row"][pd.read_parquet(prepared / "items.parquet")["item_id"]]
     for modality, ending in {"text": "feat1CLS", "image": "feat3CLS"}.items():
@@ -122,7 +123,7 @@ def _model(prepared, folder, classes=None, **changes):
     torch.manual_seed(0)
     model = Recommender(ModelConfig(model=ModelSettings(dim=8), fusion=None, **facts | changes), classes)
     folder.mkdir()
-    model.save(folder)
+    save_model(folder, model)
     return model
 
 

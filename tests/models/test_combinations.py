@@ -13,7 +13,7 @@ from losses import loss_of
 from torch import Tensor
 
 from solid.models.recommender import Recommender
-from solid.models.storage import load_model
+from solid.models.storage import load_model, save_model
 from solid.settings.schema import ApgSettings
 
 Make = Callable[..., Recommender]
@@ -81,10 +81,10 @@ def test_every_combination_learns_trains_all_of_it_and_survives_save_and_load(
     assert [name for name in unmoved if not name.endswith(".key.bias")] == []
 
     model.eval()
-    model.save(tmp_path)
+    save_model(tmp_path, model)
     with torch.no_grad():
         expected = model.score(model.encode(histories), candidates)
-        again = Recommender.load(tmp_path, fold=False)
+        again = load_model(tmp_path, fold=False)
         assert again.state_dict().keys() == model.state_dict().keys()
         assert torch.equal(again.score(again.encode(histories), candidates), expected)
         folded = load_model(tmp_path)

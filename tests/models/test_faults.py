@@ -22,7 +22,7 @@ from solid.models.heads.codebook import Codebook
 from solid.models.heads.generator import WeightGenerator
 from solid.models.layers import FullRank, Rows, real_of
 from solid.models.recommender import Recommender
-from solid.models.storage import load_model
+from solid.models.storage import load_model, save_model
 
 Make = Callable[..., Recommender]
 KINDS = [("static", "item"), ("static", "semantic"), ("duet", "item"), ("apg", "both"), ("solid", "item")]
@@ -165,7 +165,7 @@ def test_a_user_is_encoded_once_for_all_candidates(make_model: Make, monkeypatch
 
 
 def test_a_model_folder_holds_no_pickle_and_a_broken_one_is_refused(make_model: Make, tmp_path: Path) -> None:
-    make_model("solid", "item").save(tmp_path)
+    save_model(tmp_path, make_model("solid", "item"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04]\x94.")  # a pickle
     with pytest.raises(DataError, match="train it again"):

@@ -13,7 +13,8 @@ from solid.settings.schema import MODALITIES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECTIONS = (
-    "data, prepare, features, semantics, model, training, finetune, apg, fusion, counting, evaluation, checks, registry"
+    "data, prepare, features, semantics, model, training, finetune, apg, fusion, counting, mixture, evaluation, "
+    "checks, registry"
 )
 FUSION = "generator, ids, branches, bound, t, alignment, codebook"
 MODALITY_LIST = "semantics.modalities: expected all, or a list of different modalities such as [id, id_text]"
@@ -48,8 +49,8 @@ def fault(path: Path | None, *overrides: str) -> str:
         (
             "semantics: {modalities: [id, txt]}",
             [
-                "semantics.modalities: Input should be 'id', 'text', 'image', 'id_text', 'id_image', 'text_image' or "
-                "'id_text_image' (given 'txt')"
+                "semantics.modalities: Input should be 'id', 'text', 'image', 'id_text', 'id_image', 'text_image', "
+                "'id_text_image' or 'auto' (given 'txt')"
             ],
         ),
         (
