@@ -52,6 +52,7 @@ def outputs(run: Path, chain: Chain) -> dict[Path, Path]:
         run / "features" / "vectors": chain.work / "features",
         run / "train-item" / "item_model": theirs / "item",
         run / "embed" / "embeddings": theirs / "embeddings",
+        run / "train-mixture" / "mixture_model": theirs / "mixture",
         run / "evaluate" / "results": theirs / "evaluation",
     }
     for head in chain.settings.evaluation.baselines:
@@ -73,7 +74,7 @@ def files(folder: Path) -> dict[str, str]:
 def check_same_files(run: Path, chain: Chain, address: str | None = None) -> None:
     """Compare a run with the chain; the run's artifacts lie in its folder, or at its address in S3."""
     pairs = outputs(run, chain)
-    assert len(pairs) == 14
+    assert len(pairs) == 15
     for ours, theirs in pairs.items():
         assert files(theirs)
         made = download_folder(f"{address}/{ours.relative_to(run).as_posix()}") if address else ours

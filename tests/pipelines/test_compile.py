@@ -29,7 +29,7 @@ TURNS = [
     for stage in unrolled.chain.stages
     for turn in unrolled.turns(stage)
 ]
-MODELS = ["transitions", "ease", "static", "item", "semantic-text-image", "solid-text-image"]  # for the default lists
+MODELS = ["transitions", "ease", "static", "item", "semantic-auto", "solid-auto", "mixture"]  # for the default lists
 
 
 def compile_training(out: Path, *arguments: str, name: str = "training") -> str:
@@ -72,13 +72,14 @@ CHAIN = {
     "train-semantic-text-image": "train semantic model text_image",
     "train-solid-id": "train SOLID id",
     "train-solid-text-image": "train SOLID text_image",
+    "train-mixture": "train mixture",
     "evaluate": "evaluate",
     "register": "register",
 }
 BASELINES = {"train-static": "train static", "train-ease": "train ease"}
 IN_ONE_LAYER = {
     "training": FIRST | CHAIN | BASELINES,
-    "retraining": FIRST | CHAIN | {"champion": "champion", "check": "check"},
+    "retraining": FIRST | CHAIN | BASELINES | {"champion": "champion", "check": "check"},
 }
 
 
@@ -113,13 +114,18 @@ def test_a_step_that_reads_models_of_many_has_an_input_for_each(tmp_path: Path) 
         "SOLID id": ("solid_id_model", "train-solid-id"),
         "SOLID text_image": ("solid_text_image_model", "train-solid-text-image"),
     }
-    for step in ("evaluate", "register"):
+    mixed = {"mixture": ("mixture_model", "train-mixture")}  # of the others, and one of those that are compared
+    for step, option, read in [
+        ("train-mixture", "--part", models),
+        ("evaluate", "--model", models | mixed),
+        ("register", "--model", models | mixed),
+    ]:
         inputs = spec["root"]["dag"]["tasks"][step]["inputs"]["artifacts"]
-        for port, maker in models.values():
+        for port, maker in read.values():
             assert inputs[port] == {"taskOutputArtifact": {"outputArtifactKey": port, "producerTask": maker}}
         args = spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]["args"]
-        given = [text for flag, text in pairwise(args) if flag == "--model"]
-        assert given == [f"{name}={{{{$.inputs.artifacts['{port}'].path}}}}" for name, (port, _) in models.items()]
+        given = [text for flag, text in pairwise(args) if flag == option]
+        assert given == [f"{name}={{{{$.inputs.artifacts['{port}'].path}}}}" for name, (port, _) in read.items()]
         assert 'semantics.modalities=["id", "text_image"]' in args
 
 
@@ -226,7 +232,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def test_every_step_has_image_limits_deadline_scratch_and_credentials_by_reference() -> None:
-    assert len(steps()) == 13
+    assert len(steps()) == 14
     for step in steps():
         assert step["image"] == DIGEST
         for limit in ("cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"):
@@ -242,7 +248,7 @@ def test_retries_wait_longer_each_time() -> None:
     graphs = [spec["root"]["dag"], *(part["dag"] for part in spec["components"].values() if "dag" in part)]
     tasks = [task for graph in graphs for task in graph["tasks"].values()]
     policies = [task["retryPolicy"] for task in tasks if "retryPolicy" in task]
-    assert len(policies) == 13
+    assert len(policies) == 14
     for policy in policies:
         assert policy["maxRetryCount"] == 2
         assert (policy["backoffDuration"], policy["backoffFactor"]) == ("30s", 2.0)
@@ -285,8 +291,9 @@ def test_retraining_calls_the_steps_of_the_chain_as_training_does() -> None:
         next(yaml.safe_load_all(golden.read_text(encoding="utf-8")))["deploymentSpec"]["executors"]
         for golden in goldens
     )
-    chain = ["ingest", "prepare", "features", "embed", "assign-text-image", *(f"train-{model}" for model in MODELS[3:])]
+    chain = [*FIRST, "embed", "assign-auto", *(f"train-{model}" for model in MODELS), "evaluate"]
     shared = {f"exec-{name}" for name in chain}
-    assert training.keys() & retraining.keys() == shared | {"exec-evaluate", "exec-register"}
-    for name in shared:
+    assert training.keys() == shared | {"exec-register"}
+    assert retraining.keys() == training.keys() | {"exec-champion", "exec-check"}
+    for name in shared:  # register is told of the checks besides
         assert training[name] == retraining[name]

@@ -55,7 +55,7 @@ def test_the_example_names_every_key_and_is_compiled_as_it_says(tmp_path: Path) 
     sizes = {key.removeprefix("resource"): size for key, size in resources.items() if key.startswith("resource")}
     assert sizes == {"CpuRequest": "1", "CpuLimit": "8", "MemoryRequest": "2Gi", "MemoryLimit": "32Gi"}
     accelerated = {name for name, container in containers.items() if "accelerator" in container["resources"]}
-    models = ("transitions", "ease", "static", "item", "semantic-text-image", "solid-text-image")
+    models = ("transitions", "ease", "static", "item", "semantic-auto", "solid-auto", "mixture")
     assert accelerated == {f"exec-train-{model}" for model in models}
     batch = {"key": "batch", "operator": "Equal", "value": "yes", "effect": "NoSchedule"}
     gpu = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -98,7 +98,7 @@ def test_an_option_counts_more_than_its_variable_and_that_more_than_the_file(
     arguments = [str(tmp_path / "p.yaml"), "--allow-tag", "--deployment", str(file)]
 
     def image_and_accelerator(*more: str) -> tuple[str, str]:
-        container = compiled(Path(arguments[0]), *arguments[1:], *more)[0]["exec-train-solid-text-image"]
+        container = compiled(Path(arguments[0]), *arguments[1:], *more)[0]["exec-train-solid-auto"]
         return container["image"], container["resources"]["accelerator"]["resourceType"]
 
     monkeypatch.delenv("SOLID_IMAGE", raising=False)

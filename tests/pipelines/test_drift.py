@@ -294,29 +294,20 @@ def test_the_defaults_of_a_pipeline_are_those_of_params_yaml() -> None:
 
 def succession(chain: dict[str, list[Stage]]) -> dict[str, list[Stage]]:
     """The stages that retraining must have, in terms of those of the chain."""
-    [evaluate], [register] = chain["evaluate"], chain["register"]
-    # No baselines: challengers are measured against the champion, by register.
-    models = [pair for pair in evaluate.options["models"] if "baseline" not in pair]
+    [register] = chain["register"]
     made_with = {key for section in MAKES_THE_MODEL for key in keys(section)}
     return {
-        **{name: turns for name, turns in chain.items() if name not in ("baseline", "evaluate", "register")},
+        **chain,
         "champion": [
             Stage("champion", {"settings_of": "settings_of", "changes": "changes"}, made_with | keys("registry"), None)
         ],
         "check": [Stage("check", {"prepared": "prepare", "reference": "champion"}, keys("checks"), None)],
-        "evaluate": [
-            replace(
-                evaluate,
-                options=evaluate.options | {"models": models},
-                settings=evaluate.settings - {"evaluation.baselines"},
-            )
-        ],
         # What made the challengers goes along with the version; champion has written it down.
         "register": [
             replace(
                 register,
-                options=register.options | {"models": models, "checks": "check", "params": "champion/params.yaml"},
-                settings=of_parameter("evaluation") | keys("registry") | {"semantics.modalities"},
+                options=register.options | {"checks": "check", "params": "champion/params.yaml"},
+                settings=keys("evaluation") | keys("registry") | {"semantics.modalities"},
             )
         ],
     }
@@ -325,7 +316,7 @@ def succession(chain: dict[str, list[Stage]]) -> dict[str, list[Stage]]:
 def test_retraining_has_the_stages_of_the_chain_and_its_own(
     retraining: Kubeflow, kubeflow: dict[str, list[Stage]]
 ) -> None:
-    assert set(retraining.turns) == set(STAGES) - {"baseline"} | {"champion", "check"}
+    assert set(retraining.turns) == set(STAGES) | {"champion", "check"}
     for name, expected in succession(kubeflow).items():
         assert retraining.turns[name] == expected, name
 
@@ -349,7 +340,7 @@ def test_every_option_of_a_step_is_passed_by_a_component(training: Kubeflow, ret
 
 @pytest.mark.parametrize(
     ("of", "without"),
-    [("training_spec", {"checks"}), ("retraining_spec", {"finetune"})],  # there are no baselines
+    [("training_spec", {"checks"}), ("retraining_spec", set())],
 )
 def test_every_setting_is_a_parameter_or_compiled_in(
     of: str, without: set[str], request: pytest.FixtureRequest

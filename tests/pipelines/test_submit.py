@@ -248,7 +248,8 @@ def test_a_line_is_told_of_each_step_by_the_name_that_people_know(stub: KfpStub,
     training = compiled(tmp_path, "training")
     named = {
         "train-item": "train item model",
-        "train-solid-text-image": "train SOLID text_image",
+        "train-solid-auto": "train SOLID auto",
+        "train-mixture": "train mixture",
         "register": "register",
     }
     stub.looks = [("SUCCEEDED", dict.fromkeys(named, "SUCCEEDED"))]
@@ -257,15 +258,15 @@ def test_a_line_is_told_of_each_step_by_the_name_that_people_know(stub: KfpStub,
     lines = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
     assert lines == [f"succeeded  {name}  (0:00:59)" for name in named.values()]
     package = Package.read(training)
-    assert len(package.steps) == 13
+    assert len(package.steps) == 14
     assert {len(path) for path in package.steps} == {1}
 
 
 def test_steps_of_several_backbones_are_told_apart(tmp_path: Path) -> None:
     package = Package.read(compiled(tmp_path, "backbones", "--backbone", "sasrec", "--backbone", "din"))
     assert package.steps["ingest",] == "ingest"
-    assert package.steps["din", "train-solid-text-image-din"] == "din: train SOLID text_image"
-    assert len(set(package.steps.values())) == len(package.steps) == 3 + 2 * 10
+    assert package.steps["din", "train-solid-auto-din"] == "din: train SOLID auto"
+    assert len(set(package.steps.values())) == len(package.steps) == 3 + 2 * 11
 
 
 def test_a_list_that_a_pipeline_is_compiled_for_is_no_parameter_of_a_run(stub: KfpStub, tmp_path: Path) -> None:
