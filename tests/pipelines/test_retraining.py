@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "semantics": {"modalities": ["id"], "classes": 4},
     "model": {"dim": 8, "attention_heads": 2, "length": 4},
     "training": {"epochs": 6, "learning_rate": 0.03, "batch_size": 400},
-    "evaluation": {"bootstrap": 200},
+    "evaluation": {"bootstrap": 200, "baselines": ["static"]},
     "registry": {"name": "walks"},
 }
 WEAK = 'changes={"training": {"epochs": 1, "learning_rate": 0.000001}}'
