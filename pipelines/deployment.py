@@ -86,9 +86,10 @@ SMALL = Size(cpu_request="500m", cpu_limit="2", memory_request="1Gi", memory_lim
 LARGE = Size(cpu_request="1", cpu_limit="4", memory_request="2Gi", memory_limit="16Gi", hours=4)
 HEAVY = Size(cpu_request="1", cpu_limit="4", memory_request="4Gi", memory_limit="16Gi", hours=24, accelerated=True)
 _SMALL = {"embed", "champion"}
+_HEAVY = {stage.name for stage in TRAINING.stages if stage.step is TRAIN} - {"mixture"}  # it judges, on the CPU
 # By stage of the chain; the names are those of dvc.yaml.
 SIZES = {
-    stage.name: HEAVY if stage.step is TRAIN else SMALL if stage.name in _SMALL else LARGE
+    stage.name: HEAVY if stage.name in _HEAVY else SMALL if stage.name in _SMALL else LARGE
     for stage in (*TRAINING.stages, *RETRAINING.stages)
 }
 

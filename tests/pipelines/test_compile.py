@@ -254,7 +254,7 @@ def test_retries_wait_longer_each_time() -> None:
         assert (policy["backoffDuration"], policy["backoffFactor"]) == ("30s", 2.0)
 
 
-def test_an_accelerator_goes_to_the_training_steps_alone(tmp_path: Path) -> None:
+def test_an_accelerator_goes_to_the_training_steps_alone_but_not_to_the_mixture(tmp_path: Path) -> None:
     text = compile_training(tmp_path / "p.yaml", "--image", DIGEST, "--accelerator", "nvidia.com/gpu")
     executors = next(yaml.safe_load_all(text))["deploymentSpec"]["executors"]
     wanted = {
@@ -262,7 +262,7 @@ def test_an_accelerator_goes_to_the_training_steps_alone(tmp_path: Path) -> None
         for name, executor in executors.items()
         if "accelerator" in executor["container"]["resources"]
     }
-    assert set(wanted) == {f"exec-train-{model}" for model in MODELS}
+    assert set(wanted) == {f"exec-train-{model}" for model in MODELS} - {"exec-train-mixture"}
     assert all(asked["resourceType"] == "nvidia.com/gpu" for asked in wanted.values())
 
 
