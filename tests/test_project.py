@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,73 @@ def test_ci_and_make_know_every_python_that_the_project_names() -> None:
     assert PYTHONS == ["3.11", "3.12", "3.13"]
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    assert workflow["jobs"]["pythons"]["strategy"]["matrix"]["python"] == PYTHONS
+    job = workflow["jobs"]["pythons"]
+    assert job["strategy"]["matrix"]["python"] == PYTHONS
+    assert "scripts/resolve.sh python" in [step.get("run") for step in job["steps"]]
+    for file in ("Makefile", "scripts/resolve.sh"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert all(f"python{version}" in text for version in PYTHONS), file
+
+
+@pytest.fixture
+def resolving(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call resolve.sh; a STUB stands in for Python 3.11 and pip, the other two are broken."""
+    stub = tmp_path / "python3.11"
+    stub.write_text(
+        """#!/bin/sh
+        case "$*" in
+        "-m venv --clear "*) mkdir -p "$4/bin"; cp "$0" "$4/bin/pip";;
+        "--version") echo "Python 3.11.7";;
+        *" .$WRONG") echo "The conflict is caused by: $PIP_FIND_LINKS$PIP_INDEX_URL"; exit 1;;
+        *) echo "pip $*" >>"$SEEN";;
+        esac
+        """,
+        encoding="utf-8",
+    )
+    broken = tmp_path / "python3.13"
+    broken.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    for program in (stub, broken):
+        program.chmod(0o755)
+    (tmp_path / "python3.12").symlink_to("python3.13")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SEEN": str(tmp_path / "seen"), "PIP_FIND_LINKS": "/nowhere"}
+
+    def call(*pythons: str, wrong: str = "none") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / "scripts" / "resolve.sh", *pythons], env={**environment, "WRONG": wrong},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return call
+
+
+def test_what_set_up_and_image_install_is_resolved(
+    resolving: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = resolving()
+    assert done.returncode == 0, done.stderr
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert all(f"python{version}" in makefile for version in PYTHONS)
+    seen = (tmp_path / "seen").read_text(encoding="utf-8")
+    [extras] = re.findall(r"pip install .* -e '\.(\[.+\])'", makefile)
+    asked = re.findall(r"^pip install --dry-run -c requirements.lock \.(.*)$", seen, re.MULTILINE)
+    assert asked == [extras, ""]
+    assert done.stdout.splitlines() == [
+        "python3.12 is not here, so it is left out",
+        "python3.13 is not here, so it is left out",
+        f"PyPI has everything of .{extras} for Python 3.11.7",
+        "PyPI has everything of . for Python 3.11.7",
+    ]
+
+
+def test_what_does_not_resolve_is_told_with_its_cause(
+    resolving: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = resolving("python3.11", wrong="")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [
+        "The conflict is caused by: ",
+        "PyPI alone does not do for . with Python 3.11.7",
+    ]
+    assert resolving("python3.13").returncode != 0, "a Python that is named has to be there"
 
 
 def test_make_help_describes_every_target() -> None:
