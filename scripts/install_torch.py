@@ -1,7 +1,7 @@
 """Install the build of PyTorch that fits, before the other packages; standard library alone.
 
 TORCH_BUILD says which: ``auto`` (default) takes the one for CPU where it can be had, from PyTorch's own index or from
-where pip is told to look, else what pip finds on PyPI, which carries CUDA and is four times as large. ``+cpu``,
+where pip is told to look, else what pip finds on PyPI, which carries CUDA and is seven times as large. ``+cpu``,
 ``+cu130`` ... insist on that build; an empty value leaves it to pip.
 
 `make setup` and the Dockerfile call it. ``--say SIZE`` prints the one line that tells what was taken.
@@ -73,12 +73,12 @@ def told(version: str, size: str, target: str) -> str:
     """Which build it is, how large all is with it, and how to get the other."""
     again = f"make {target}" if target != "setup" else "rm -r .venv; make setup"
     if version.endswith("+cpu"):
-        return f"PyTorch {version}, for CPU: {size}. With CUDA it is three times as large: {again} TORCH_BUILD="
+        return f"PyTorch {version}, for CPU: {size}. With CUDA it takes 4 GB more: {again} TORCH_BUILD="
     if "+" in version:
         return f"PyTorch {version}: {size}. For CPU alone: {again} TORCH_BUILD=+cpu"
     return (
-        f"PyTorch {version} as PyPI has it, with CUDA: {size}. For CPU alone it is a third, where {INDEX}/cpu "
-        f"can be reached: {again} TORCH_BUILD=+cpu"
+        f"PyTorch {version} as PyPI has it, with CUDA: {size}. For CPU alone it takes 4 GB less, where "
+        f"{INDEX}/cpu can be reached: {again} TORCH_BUILD=+cpu"
     )
 
 

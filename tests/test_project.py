@@ -17,6 +17,10 @@ import yaml
 import solid
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "scripts"))
+
+import install_torch  # noqa: E402
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PYTHONS = re.findall(r"3\.\d+", " ".join(PROJECT["classifiers"]))
 # Every step that needs no registry, in one process and with the commands' own defaults but for size.
@@ -181,6 +185,58 @@ def test_what_does_not_resolve_is_told_with_its_cause(
         "PyPI alone does not do for . with Python 3.11.7",
     ]
     assert resolving("python3.13").returncode != 0, "a Python that is named has to be there"
+
+
+@pytest.mark.parametrize(
+    ("build", "reached", "found", "asked"),
+    [
+        ("auto", True, "--index-url", ["--index-url +cpu"]),
+        ("auto", False, "links", ["+cpu"]),  # where pip is told to look
+        ("auto", True, "nothing", ["--index-url +cpu", "+cpu"]),  # the other packages bring what PyPI has
+        ("auto", False, "nothing", ["+cpu"]),
+        ("+cu130", True, "--index-url", ["--index-url +cu130"]),
+        ("", True, "nothing", []),
+    ],
+)
+def test_pytorch_is_taken_for_cpu_where_it_can_be_had(
+    build: str, reached: bool, found: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = []
+
+    def pip(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        place = "--index-url" if "--index-url" in command else "links"
+        commands.append(f"{place} {command[-1]}".replace("torch==1.0", "").removeprefix("links "))
+        return subprocess.CompletedProcess(command, int(place != found))
+
+    monkeypatch.setattr(install_torch, "reachable", lambda address: reached)
+    monkeypatch.setattr(subprocess, "run", pip)
+    install_torch.install("python", "1.0", build)
+    assert commands == asked
+
+
+def test_a_build_of_pytorch_that_is_insisted_on_has_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install_torch, "reachable", lambda address: False)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    with pytest.raises(
+        SystemExit, match=r"TORCH_BUILD=\+cpu: pip finds no torch 1.0\+cpu, and \S+/cpu cannot be reached"
+    ):
+        install_torch.install("python", "1.0", "+cpu")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("1.0+cpu", "PyTorch 1.0+cpu, for CPU: 3 GB. With CUDA it takes 4 GB more: make image TORCH_BUILD="),
+        (
+            "1.0",
+            "PyTorch 1.0 as PyPI has it, with CUDA: 3 GB. For CPU alone it takes 4 GB less, where "
+            "https://download.pytorch.org/whl/cpu can be reached: make image TORCH_BUILD=+cpu",
+        ),
+        ("1.0+cu130", "PyTorch 1.0+cu130: 3 GB. For CPU alone: make image TORCH_BUILD=+cpu"),
+    ],
+)
+def test_one_line_says_which_pytorch_it_is_how_large_and_how_to_get_the_other(version: str, said: str) -> None:
+    assert install_torch.told(version, "3 GB", "image") == said
 
 
 def test_make_help_describes_every_target() -> None:
