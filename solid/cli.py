@@ -216,6 +216,8 @@ def compare(
         SOLID: {head: solid}
         SOLID as published: {head: solid, settings: {fusion: {ids: item, bound: clip}}}
         lambda: {head: solid, vary: {fusion.alignment: [1, 0.1, 0.01]}}     # a row for each
+        transitions: {head: transitions}
+        SOLID and transitions: {head: mixture, parts: [SOLID, transitions]}
 
     What is done is kept in --work and shared between models and grids. Ctrl-C stops; the same command goes on, in the
     middle of a training, too. A job that fails stops only what depends on it. Nothing is tracked in MLflow unless

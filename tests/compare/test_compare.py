@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from solid.compare.statistics import holm, paired_difference
 from solid.compare.table import SIGNIFICANT
@@ -70,8 +71,10 @@ sys.addaudithook(hear)
 Run = Callable[..., tuple[int, str, str]]
 
 
-def start(place: Path, program: list[Path | str], work: str, out: str, *more: str) -> subprocess.Popen[str]:
-    command = [*program, "compare", "grid.yaml", "--work", work, "--out", out, "--jobs", "2"]
+def start(
+    place: Path, program: list[Path | str], work: str, out: str, *more: str, grid: str = "grid.yaml"
+) -> subprocess.Popen[str]:
+    command = [*program, "compare", grid, "--work", work, "--out", out, "--jobs", "2"]
     environment = {**os.environ, "SOLID_REAL_DATA": str(place)}
     if (place / f"{work}.hold").exists():
         (place / "hold").mkdir(exist_ok=True)
@@ -86,8 +89,8 @@ def start(place: Path, program: list[Path | str], work: str, out: str, *more: st
 def run(place: Path, programs: Path) -> Run:
     """Run the command to its end: its exit status and what it printed."""
 
-    def run(work: str, out: str, *more: str) -> tuple[int, str, str]:
-        process = start(place, [programs / "solid"], work, out, *more)
+    def run(work: str, out: str, *more: str, grid: str = "grid.yaml") -> tuple[int, str, str]:
+        process = start(place, [programs / "solid"], work, out, *more, grid=grid)
         stdout, stderr = process.communicate(timeout=600)
         return process.returncode, stdout, stderr
 
@@ -118,6 +121,20 @@ def test_a_run_writes_its_tables(place: Path, whole: tuple[int, str, str]) -> No
     assert stdout == f"A small grid\n\n{texts(place / 'out')['table.md']}\n"
     assert sorted(path.name for path in (place / "out").iterdir()) == sorted(FILES)
     assert [len(epochs) for epochs in epochs_trained(place / "work").values()] == [3] * TRAININGS
+
+
+def test_rows_are_mixed(place: Path, whole: tuple[int, str, str], run: Run) -> None:
+    """What is trained already is taken as it is."""
+    models = {"static": {"head": "static"}, "popular": {"head": "popular"}}
+    mixed = {**yaml.safe_load(GRID), "seeds": [0], "models": models}
+    mixed["models"]["both"] = {"head": "mixture", "parts": ["popular", "static"]}
+    (place / "mixed.yaml").write_text(yaml.safe_dump(mixed, sort_keys=False))
+    code, _, stderr = run("work", "mixed", grid="mixed.yaml")
+    assert code == 0, stderr
+    assert "4 of 9 jobs to run" in stderr  # counting, mixing, and the scores of both
+    rows = pd.read_csv(place / "mixed" / "table.csv").set_index("model")
+    best = rows.loc[["static", "popular"], "full_ndcg_10"].max()
+    assert rows.loc["both", "full_ndcg_10"] >= 0.9 * best
 
 
 def test_the_table_is_that_of_the_scores(place: Path, whole: tuple[int, str, str]) -> None:

@@ -63,6 +63,7 @@ def test_the_help_shows_a_grid_that_can_be_copied(tmp_path: Path) -> None:
     assert [row.name for row in read_table(tmp_path / "grid.yaml").rows] == [
         "static", "static with classes", "SOLID", "SOLID as published",
         "lambda, alignment 1", "lambda, alignment 0.1", "lambda, alignment 0.01",
+        "transitions", "SOLID and transitions",
     ]  # fmt: skip
 
 
@@ -80,6 +81,10 @@ def test_the_help_shows_a_grid_that_can_be_copied(tmp_path: Path) -> None:
         ({"settings": {"training": {"seed": 1}}}, "settings.training.seed: the grid's seeds say it; leave it out"),
         ({"settings": {"data": {"source": "x"}}}, "settings.data.source: the grid's own data says it"),
         ({"models": {"S": {"head": "solid", "ids": "both"}}}, "solid reads what settings.fusion.ids says"),
+        ({"models": {"M": {"head": "mixture"}}}, "parts: other models of the grid, of which a mixture is made"),
+        ({"models": {"S": {"head": "static", "parts": ["S"]}}}, "parts: other models of the grid"),
+        ({"models": {"M": {"head": "mixture", "parts": ["M"]}}}, "models.M.parts: 'M' is no model of one row"),
+        ({"models": {"M": {"head": "mixture", "parts": ["x"]}}}, "models.M.parts: 'x' is no model of one row"),
         ({"models": {"S": {"head": "static", "vary": {"t": [1]}}}}, "vary: write it as section.key: [values]"),
         ({"models": {"S": {"head": "static", "settings": {"prepare": {"k_core": 0}}}}}, "compared user by user"),
         ({"models": {"S": {"head": "static", "vary": {"training.seed": [1]}}}}, "models.S.vary: the grid's seeds say"),
@@ -191,3 +196,14 @@ def test_what_workers_begin_with_is_there() -> None:
     """A module that has moved would be left out without a word, and imported anew by every worker."""
     assert all(find_spec(name) for name in _PRELOADED)
     assert {step.function.partition(":")[0] for step in (STEPS["train"], SCORE)} <= set(_PRELOADED)
+
+
+def test_a_mixture_is_made_of_the_rows_of_its_modality(tmp_path: Path) -> None:
+    models = {"S": {"head": "solid"}, "T": {"head": "popular"}, "M": {"head": "mixture", "parts": ["S", "T"]}}
+    path = write(tmp_path, models=models, baseline="T", seeds=[0], backbones=["sasrec"])
+    cells = {cell.row: job.inputs["model"] for cell, job in plan(tmp_path, path)[1].items()}
+    assert list(cells) == ["S, text", "S, id_text", "T", "M, text", "M, id_text"]
+    for modality in ("text", "id_text"):
+        mixture = cells[f"M, {modality}"]
+        assert mixture is not None and mixture.parts == {"S": cells[f"S, {modality}"], "T": cells["T"]}
+        assert cells["T"] in mixture.needs and cells[f"S, {modality}"] in mixture.needs

@@ -33,7 +33,7 @@ NOT_RUN = {
 }  # fmt: skip
 SMALL: dict[str, Any] = {
     "prepare": {"negatives": 9},
-    "semantics": {"modalities": ["text_image"], "classes": 12},
+    "semantics": {"classes": 12},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "batch_size": 8192},
     "evaluation": {"bootstrap": 100},
