@@ -25,7 +25,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "counting": {"users": 200},
     "evaluation": {"bootstrap": 100, "baselines": ["transitions", "static"]},
 }
-MODELS = ["SOLID id_text", "SOLID image", "duet", "static", "transitions"]  # two epochs say little of who leads
+MODELS = [
+    "SOLID id_text",
+    "SOLID image",
+    "duet",
+    "mixture",
+    "static",
+    "transitions",
+]  # two epochs say little of who leads
 WORK = Path("work/sasrec")
 
 
@@ -107,7 +114,7 @@ def first_run(copy: Copy) -> str:
 def test_a_run_makes_sample_data_models_table_report_and_registered_model(copy: Copy, first_run: str) -> None:
     each = ["id_text", "image"]
     assert sorted(stages_run(first_run)) == sorted(
-        ["ingest", "prepare", "features", "item", "embed", "evaluate", "register"]
+        ["ingest", "prepare", "features", "item", "embed", "mixture", "evaluate", "register"]
         + [f"baseline@{baseline}" for baseline in ("transitions", "static")]
         + [f"{stage}@{modality}" for stage in ("assign", "semantic", "solid") for modality in each]
     )
@@ -171,7 +178,7 @@ def test_another_lambda_runs_the_fusion_and_what_follows_alone(copy: Copy, first
     changes = json.loads(copy.call("dvc", "params", "diff", "--json"))
     assert changes == {"params.yaml": {"fusion.alignment": {"old": 0.1, "new": 0.5, "diff": 0.4}}}
     would_run = stages_run(copy.call("dvc", "repro", "--dry", "--force-downstream"))
-    assert would_run == ["solid@id_text", "solid@image", "evaluate", "register"]
+    assert would_run == ["solid@id_text", "solid@image", "mixture", "evaluate", "register"]
     copy.call("git", "checkout", "params.yaml")
 
 
@@ -191,8 +198,8 @@ def test_own_data_runs_in_a_workspace_of_its_own(copy: Copy, first_run: str, tmp
     copy.commit()
     overrides = ["semantics.modalities=[id]", "prepare.negatives=9", "prepare.k_core=0"]
     output = copy.run("--source", str(source), *[part for text in overrides for part in ("--set", text)])
-    assert len(stages_run(output)) == 12
-    assert sorted(rows(output[output.rindex("| model") :])) == ["SOLID id", "duet", "static", "transitions"]
+    assert len(stages_run(output)) == 13
+    assert sorted(rows(output[output.rindex("| model") :])) == ["SOLID id", "duet", "mixture", "static", "transitions"]
     assert copy.call("git", "status", "--porcelain") == ""
     assert re.search(r"models:/solid-my-films-v2-[0-9a-f]{6}@challenger", output)
     [workspace] = (copy.root / "runs").iterdir()
