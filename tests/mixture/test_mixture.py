@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from solid.counting.reading import Table
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
 from solid.metrics.catalogue import metric
+from solid.mixture import model
 from solid.mixture.model import Mixture
 from solid.mixture.search import Shares, pick_shares
 from solid.models.layers import shortened
@@ -53,6 +55,44 @@ def test_scores_are_logarithms_of_the_mixed_shares() -> None:
         [mixed[3], mixed[1]], abs=1e-6
     )
     assert mixture.config.about == {"shares": "0.75 a, 0.25 b"}
+
+
+class Logits:
+    """Says the same scores for everybody, which are no logarithms of shares."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, scores: list[float]) -> None:
+        self.config = CountedConfig(head="transitions", n_items=N, digest="d", picked={"items": 1, "share": 0})
+        self.scores = torch.tensor(scores)
+
+    def encode(self, items_BL: torch.Tensor) -> int:
+        return len(items_BL)
+
+    def score(self, user: int, candidates_BC: torch.Tensor) -> torch.Tensor:
+        return self.scores[candidates_BC - 1]
+
+    def score_all(self, user: int) -> torch.Tensor:
+        return self.scores.repeat(user, 1)
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {}
+
+    @classmethod
+    def restore(cls, config: object, state: object, *, fold: bool = True) -> Logits:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("at_once", [1 << 24, N])
+def test_scores_of_candidates_are_shares_among_all_items(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Logits log 2, log 2, log 4 and log 8 are shares of an eighth, an eighth, a quarter and a half."""
+    monkeypatch.setattr(model, "LOGITS_AT_ONCE", at_once)
+    logits = Logits([math.log(2), math.log(2), math.log(4), math.log(8)])
+    mixture = Mixture.of({"logits": (0.5, logits), "counted": (0.5, counted({1: {2: 1}}))})
+    user = mixture.encode(torch.tensor([[1], [3]]))
+    expected = [0.5 * 0.125 + 0.5 * 0.85, 0.5 * 0.5 + 0.5 * 0.05]
+    assert mixture.score(user, torch.tensor([[2, 4], [2, 4]])).exp()[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert mixture.score_all(user).exp()[0, [1, 3]].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_each_part_reads_as_much_of_a_history_as_it_does_alone() -> None:
