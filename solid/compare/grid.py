@@ -110,7 +110,7 @@ class Grid(Section):
         for name, model in self.models.items():
             for part in model.parts:
                 if part not in self.models or self.models[part].parts or self.models[part].vary:
-                    raise ValueError(f"models.{name}.parts: {part!r} is no other model here, or is a mixture, or varies")
+                    raise ValueError(f"models.{name}.parts: {part!r} is none, is a mixture, or varies")
         if self.baseline not in self.models:
             raise ValueError(f"baseline: {self.baseline!r} is none of the models {', '.join(self.models)}")
         return self

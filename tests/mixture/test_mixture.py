@@ -21,13 +21,15 @@ from solid.counting.model import CountedConfig, CountedModel
 from solid.counting.reading import Table
 from solid.data.dataset import Dataset
 from solid.data.sequences import Sequences
+from solid.errors import DataError
 from solid.metrics.catalogue import metric
-from solid.mixture import model
+from solid.mixture import model, search
 from solid.mixture.model import Mixture
 from solid.mixture.search import Shares, pick_shares
 from solid.models.layers import shortened
-from solid.models.storage import load_model, save_model
+from solid.models.storage import load_model, named, save_model
 from solid.settings.schema import MixtureSettings
+from solid.storage.local import write_json
 
 N = 4
 NDCG = metric("full_ndcg_10")
@@ -114,6 +116,19 @@ def test_a_shortened_history_has_the_last_items(histories: list[list[int]], leng
     assert shortened(padded, length).shape[1] == min(width, length)
 
 
+def test_a_model_named_after_auto_is_named_after_what_it_came_to(tmp_path: Path) -> None:
+    for folder, modality in (("one", "text"), ("other", "id"), ("none", None)):
+        write_json(tmp_path / folder / "config.json", {"modality": modality})
+    one, other, none = (tmp_path / folder for folder in ("one", "other", "none"))
+    assert named({"SOLID auto": one, "SOLID id": other, "auto": none}) == {
+        "SOLID text": one,
+        "SOLID id": other,
+        "auto": none,
+    }
+    with pytest.raises(DataError, match=r"both are SOLID id; leave one out of semantics\.modalities"):
+        named({"SOLID id": one, "SOLID auto": other})
+
+
 def test_a_stored_mixture_is_the_same_model(tmp_path: Path) -> None:
     mixture = Mixture.of({"a": (0.75, counted({1: {2: 1}})), "b": (0.25, counted({1: {4: 2}}, items=3))})
     save_model(tmp_path, mixture)
@@ -142,6 +157,18 @@ def test_shares_are_picked_where_each_model_knows_half_of_the_users(halves: Data
     )
     assert shares == {"other": 0.6, "one": 0.4}  # with less, `one` outvotes `other` after item 3
     assert tried[:2][0][0] == {"one": 1.0} and max(value for _, value in tried) == 1
+
+
+def test_users_count_the_same_however_many_are_judged_at_once(halves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = {"one": counted({1: {2: 1}, 3: {1: 1}}), "other": counted({3: {4: 1}})}
+
+    def pick(at_once: int) -> list[tuple[Shares, float]]:
+        monkeypatch.setattr(search, "_USERS_AT_ONCE", at_once)
+        tried: list[tuple[Shares, float]] = []
+        pick_shares(models, halves, NDCG, MixtureSettings(), lambda shares, value: tried.append((shares, value)))
+        return tried
+
+    assert pick(3) == pick(1) == pick(4)
 
 
 def test_a_model_that_brings_nothing_gets_no_share(halves: Dataset) -> None:

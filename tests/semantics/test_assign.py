@@ -70,6 +70,18 @@ def test_two_parts_by_hand(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("parts", "comes_to"),
+    [(("text", "image", "id"), "text_image"), (("text", "id"), "text"), (("image", "id"), "image"), (("id",), "id")],
+)
+def test_auto_is_what_the_data_have(tmp_path: Path, parts: tuple[str, ...], comes_to: str) -> None:
+    matrix = np.array([[0, 1], [1, 0], [0, 2], [3, 0]])
+    prepared, features, embeddings = _write(tmp_path, [""] * 4, **dict.fromkeys(parts, matrix))
+    assign(prepared, features, embeddings, "auto", tmp_path / "out", SemanticsSettings(classes=2))
+    assert read_json(tmp_path / "out/quality.json")["modality"] == comes_to
+    assert _classes(tmp_path / "out") == [1, 2, 1, 2]
+
+
 def test_variance_explained_by_hand(tmp_path: Path) -> None:
     # Two pairs of neighbouring directions, opposite to each other, 250 times; the id vectors are all the same.
     text = np.array([[1, 0], [0.6, 0.8], [-1, 0], [-0.6, -0.8]] * 250)
