@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Float = NDArray[np.float64]
 NO_VECTORS = "none"
 """Picked in place of vectors of items."""
+_ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,24 @@ def keep_largest(matrix: Any, most: int) -> Any:
     kept = np.sort(order[place < most])
     pointers = np.append(0, np.cumsum(np.minimum(sizes, most)))
     return sp.csr_array((matrix.data[kept], matrix.indices[kept], pointers), shape=matrix.shape)
+
+
+def dense_to_largest(matrix: NDArray[np.float32], most: int) -> Any:
+    """Sparse, of each row of a full matrix the ``most`` entries of the largest size that are not 0.
+
+    Of equal ones those of the first columns.
+    """
+    parts = []
+    most = min(most, matrix.shape[1])
+    for start in range(0, len(matrix), _ROWS_AT_ONCE):
+        rows = matrix[start : start + _ROWS_AT_ONCE]
+        sizes = np.abs(rows)
+        least = np.partition(sizes, -most, axis=1)[:, -most, None]
+        kept, equal = sizes > least, sizes == least
+        room = most - kept.sum(axis=1, keepdims=True)
+        kept |= equal & (equal.cumsum(axis=1) <= room)
+        parts.append(sp.csr_array(np.where(kept, rows, 0)))
+    return sp.vstack(parts, format="csr")
 
 
 def count_for(items: Ints, matrix: Any, decay: float, sessions: int | None = None) -> Any:

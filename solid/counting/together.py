@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
-from solid.counting.reading import keep_largest
+from solid.counting.reading import dense_to_largest, keep_largest
 from solid.data.sequences import Sequences
+from solid.errors import SolidError
+
+Floats = NDArray[np.float32]
 
 
 def touched(sequences: Sequences) -> Any:
@@ -56,18 +59,35 @@ def ease(seen: Any, ridge: float, side: float, vectors: NDArray[np.float32] | No
     counts = np.asarray(seen.sum(axis=0)).ravel()
     part = np.sort(np.argsort(-counts, kind="stable")[:items])
     those = seen[:, part]
-    gram = (those.T @ those).toarray()
+    gram = (those.T @ those).toarray().astype(np.float32)
     if vectors is not None:
-        own = vectors[part].astype(np.float64)
+        own = vectors[part]
         gram += side * (own @ own.T)
     gram[np.diag_indices_from(gram)] += ridge
-    with threadpool_limits(1):  # several threads add in no fixed order
-        inverse = scipy.linalg.cho_solve(scipy.linalg.cho_factor(gram, overwrite_a=True), np.eye(len(part)))
-    weights = inverse / -np.diag(inverse)
+    weights = _inverse(gram)
+    weights /= -np.diag(weights).copy()
     np.fill_diagonal(weights, 0)
-    small = keep_largest(sp.csr_array(weights.astype(np.float32)), most).tocoo()
+    small = dense_to_largest(weights, most).tocoo()
     n_items = len(counts)
     return sp.csr_array((small.data, (part[small.row], part[small.col])), shape=(n_items, n_items))
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """Of a symmetric positive definite matrix, in its own place: less than half the work of solving for the identity.
+
+    Raises:
+        SolidError: it is not positive definite, as far as 32 bits can tell.
+    """
+    with threadpool_limits(1):  # several threads add in no fixed order
+        # A row-major symmetric matrix read as a column-major one is itself, so LAPACK copies nothing.
+        factor, failed = lapack.spotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+        if not failed:
+            upper, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
+    if failed:
+        raise SolidError("EASE: what items have in common cannot be inverted; raise the values of counting.ridge")
+    inverse: Floats = np.triu(upper)
+    inverse += np.triu(upper, 1).T
+    return inverse
 
 
 def sessions(seen: Any) -> Any:

@@ -12,11 +12,12 @@ from solid.counting.fit import validate
 from solid.counting.methods import METHODS
 from solid.counting.popularity import popularity, recency
 from solid.counting.ranking import rank_counted
-from solid.counting.reading import Table, count_for, distribution, keep_largest, read_histories
+from solid.counting.reading import Table, count_for, dense_to_largest, distribution, keep_largest, read_histories
 from solid.counting.search import pick
 from solid.counting.together import ease, item_neighbours, sessions, touched
 from solid.counting.transitions import Neighbours, both_ways, count_transitions, smooth
 from solid.data.dataset import Dataset
+from solid.errors import SolidError
 from solid.settings.schema import CountingSettings
 
 SQUARE = 5
@@ -64,6 +65,9 @@ def test_the_largest_entries_are_kept() -> None:
     matrix = sp.csr_array(np.array([[1.0, -4, 2, 2], [0, 0, 0, 5], [0, 0, 0, 0]]))
     expected = [[0, -4, 2, 0], [0, 0, 0, 5], [0, 0, 0, 0]]
     assert keep_largest(matrix, 2).toarray().tolist() == expected
+    small = dense_to_largest(matrix.toarray().astype(np.float32), 2)
+    assert small.toarray().tolist() == expected
+    assert small.nnz == 3  # what is 0 is not stored
 
 
 def test_histories_weigh_the_last_item_most() -> None:
@@ -117,6 +121,12 @@ def test_ease_takes_the_most_touched_items_alone_where_there_are_too_many() -> N
     weights = ease(seen, 1.0, 0, None, 2, 3).toarray()
     assert not weights[1].any() and not weights[:, 1].any()
     assert weights[0, 2] > 0
+
+
+def test_a_matrix_that_cannot_be_inverted_says_what_to_raise() -> None:
+    seen = sp.csr_array(np.full((1, 2), 2.0**20))  # two columns that are one, the ridge too small for 32 bits
+    with pytest.raises(SolidError, match=r"counting\.ridge"):
+        ease(seen, 1e-3, 0, None, 2, 2)
 
 
 def test_sessions_speak_through_the_users_most_like_the_history(small: Dataset) -> None:
