@@ -147,7 +147,7 @@ ASSIGN = Step(
         Input("features", "Output of features (for modalities with text or image).", required=False),
         Input("embeddings", "Output of embed (for modalities with id).", required=False),
     ),
-    "semantic_ids.parquet, the class of every item, and quality.json: modality, classes, explained variance.",
+    "semantic_ids.parquet, the classes of every item, and quality.json: what they explain, how many items share them.",
     "Dataset",
     settings={"settings": "semantics"},
 )

@@ -9,8 +9,8 @@ import pandas as pd
 
 from solid.console import say
 from solid.errors import DataError
-from solid.semantics.clustering import cluster, number_of_classes
-from solid.semantics.quality import category_agreement, variance_explained
+from solid.semantics.clustering import number_of_classes, residual_clusters
+from solid.semantics.quality import category_agreement, collisions, explained_by_levels, variance_explained
 from solid.semantics.vectors import empty_rows, item_vectors
 from solid.settings.schema import AUTO, SemanticsSettings
 from solid.storage.local import read_json, whole_folder, write_json
@@ -26,9 +26,10 @@ def assign(
 ) -> None:
     """Cluster the items of ``prepared`` and write ``semantic_ids.parquet`` and ``quality.json`` to ``out``.
 
-    The table has columns item and class (int32), row r = item r + 1; classes run from 1 to K without a gap in the
-    order of their first item, 0 stays padding. The parts of the modality are read from ``embeddings/id.npy``,
-    ``features/text.npy`` and ``features/image.npy``. ``auto`` is texts and pictures as far as there are any, else id.
+    The table has columns item, class and, for further levels, class_2 and so on (int32), row r = item r + 1; classes
+    run from 1 to K without a gap in the order of their first item, 0 stays padding. The parts of the modality are read
+    from ``embeddings/id.npy``, ``features/text.npy`` and ``features/image.npy``. ``auto`` is texts and pictures as far
+    as there are any, else id.
 
     Raises:
         SettingsError: no such modality, or a number of classes that these items cannot have.
@@ -44,7 +45,10 @@ def assign(
     parts = item_vectors(modality, features, embeddings, len(items))
     vectors = np.concatenate(list(parts.values()), axis=1)
     wanted = number_of_classes(settings.classes, len(items))
-    classes, algorithm = cluster(vectors, wanted, settings.seed)
+    levels, algorithm = residual_clusters(vectors, wanted, settings.levels, settings.seed)
+    classes = levels[:, 0]
+    if levels.shape[1] < settings.levels:
+        say(f"{modality}: {levels.shape[1]} levels instead of {settings.levels}, for nothing is left to tell apart")
     sizes = np.bincount(classes)[1:]
     if sizes.size < wanted:
         say(f"{modality}: {sizes.size} classes instead of {wanted}, for no class may be empty")
@@ -70,10 +74,17 @@ def assign(
         "category_nmi": category_agreement(items["category"], classes),
         "class_size": {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())},
         "class_sizes": sizes.tolist(),
+        "levels": [
+            {"classes": int(level.max()), "variance_explained": explained}
+            for level, explained in zip(levels.T, explained_by_levels(parts, levels), strict=True)
+        ],
+        "collisions": collisions(levels),
         "digest": digest,
     }
     with whole_folder(out, holds="quality.json") as folder:
-        table = pd.DataFrame({"item": np.arange(1, len(items) + 1, dtype=np.int32), "class": classes})
+        names = ["class", *(f"class_{level}" for level in range(2, levels.shape[1] + 1))]
+        table = pd.DataFrame(dict(zip(names, levels.T, strict=True)))
+        table.insert(0, "item", np.arange(1, len(items) + 1, dtype=np.int32))
         table.to_parquet(folder / "semantic_ids.parquet", index=False)
         write_json(folder / "quality.json", quality)
 

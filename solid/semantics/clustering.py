@@ -14,6 +14,7 @@ from solid.semantics.vectors import Float32
 
 _STARTS = 3  # k-means keeps the best of so many starts
 _LLOYD_ITEMS = 50_000  # beyond, exact k-means (items x classes x width a pass) takes a quarter of an hour and more
+_NOTHING = 1e-6  # of a vector of length 1
 
 Int32 = NDArray[np.int32]
 
@@ -62,3 +63,34 @@ def cluster(vectors: Float32, classes: int, seed: int) -> tuple[Int32, str]:
     _, appearance, label = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(appearance))
     return (rank[label] + 1).astype(np.int32), algorithm
+
+
+def residual_clusters(vectors: Float32, classes: int, levels: int, seed: int) -> tuple[Int32, str]:
+    """Group rows [N, d] at each level by what the class means of the levels before leave of them.
+
+    (Residual quantisation, as in TIGER: Rajput et al., "Recommender systems with generative retrieval", NeurIPS 2023;
+    k-means in place of its autoencoder.) There are fewer levels where nothing is left.
+
+    Returns:
+        The classes of each row, int32 [N, S] with S of at most ``levels``, and the algorithm of the first in words.
+
+    Raises:
+        DataError: all rows are equal.
+    """
+    first, algorithm = cluster(vectors, classes, seed)
+    found, rest = [first], vectors
+    while len(found) < levels:
+        rest = rest - _means(rest, found[-1])
+        rest[np.abs(rest).max(axis=1) < _NOTHING] = 0  # rounding is no reason for a class
+        if not rest.any():
+            break
+        found.append(cluster(rest, classes, seed)[0])
+    return np.column_stack(found), algorithm
+
+
+def _means(vectors: Float32, classes: Int32) -> Float32:
+    """The mean of each row's class [N, d]."""
+    order = np.argsort(classes, kind="stable")
+    sizes = np.bincount(classes)[1:]
+    sums = np.add.reduceat(vectors[order], np.cumsum(sizes) - sizes, axis=0, dtype=np.float64)
+    return (sums / sizes[:, None])[classes - 1].astype(np.float32)

@@ -33,6 +33,18 @@ def category_agreement(category: pd.Series[str], classes: Int32) -> float | None
     return float(normalized_mutual_info_score(category[known], classes[known]))
 
 
+def collisions(levels: Int32) -> dict[str, int]:
+    """How far semantic ids [N, S] tell items apart: how many there are, how many items share one, at most how many."""
+    _, sizes = np.unique(levels, axis=0, return_counts=True)
+    return {"semantic_ids": len(sizes), "items_that_share_one": int(sizes[sizes > 1].sum()), "most": int(sizes.max())}
+
+
+def explained_by_levels(parts: dict[str, Float32], levels: Int32) -> list[float | None]:
+    """The share of the variance between the classes of the first level, of the first two together, and so on."""
+    together = [np.unique(levels[:, : last + 1], axis=0, return_inverse=True)[1] for last in range(levels.shape[1])]
+    return [variance_explained(parts, (ids.ravel() + 1).astype(np.int32))[1] for ids in together]
+
+
 def _squares(vectors: Float32, classes: Int32) -> tuple[Float64, Float64]:
     """Sums of squares per column [d]: around the class means, and around the mean of all."""
     shifted = vectors - vectors[0]  # changes no variance, and makes that of a constant column exactly 0

@@ -98,6 +98,12 @@ class SemanticsSettings(Section):
     classes: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         "auto", description="number of classes; auto: a rule on the number of items"
     )
+    levels: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="classes of an item, each by what the ones before it leave (residual k-means)",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the clustering")
 
     @field_validator("modalities", mode="before")

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from solid.data.dataset import read_classes
 from solid.errors import DataError, SettingsError
 from solid.semantics.assign import assign
-from solid.semantics.clustering import cluster, number_of_classes
+from solid.semantics.clustering import cluster, number_of_classes, residual_clusters
+from solid.semantics.quality import collisions, explained_by_levels
 from solid.semantics.vectors import unit_rows
 from solid.settings.schema import SemanticsSettings
 from solid.storage.local import read_json, write_json
@@ -66,6 +68,8 @@ def test_two_parts_by_hand(tmp_path: Path) -> None:
         "category_nmi": 1,
         "class_size": {"min": 1, "median": 1, "max": 2},
         "class_sizes": [2, 1, 1],
+        "levels": [{"classes": 3, "variance_explained": 1}],
+        "collisions": {"semantic_ids": 3, "items_that_share_one": 2, "most": 2},
         "digest": "0123.dir",
     }
 
@@ -119,6 +123,31 @@ def test_equal_items_weigh_as_often_as_they_occur() -> None:
     line = np.array([[0], [8], [14], [18]], np.float32)
     assert cluster(line, 2, seed=0)[0].tolist() == [1, 1, 2, 2]
     assert cluster(np.repeat(line, (12, 1, 1, 1), axis=0), 2, seed=0)[0].tolist() == [1] * 12 + [2, 2, 2]
+
+
+def test_a_level_groups_what_the_one_before_leaves() -> None:
+    line = np.array([[0], [1], [10], [11], [0]], np.float32)
+    levels, _ = residual_clusters(line, 2, 3, seed=0)
+    # Means 1/3 and 10.5 leave -1/3, 2/3, -.5, .5, -1/3; of those, means -.39 and .58 leave .06, .08, -.11, -.08, .06.
+    assert levels.T.tolist() == [[1, 1, 2, 2, 1], [1, 2, 1, 2, 1], [1, 1, 2, 2, 1]]
+    assert collisions(levels) == {"semantic_ids": 4, "items_that_share_one": 2, "most": 2}
+    assert explained_by_levels({"id": line}, levels) == pytest.approx([1 - 7 / 6 / 125.2, 1, 1])
+    with pytest.raises(DataError, match="all items have the same vector"):
+        residual_clusters(line[:1], 2, 3, seed=0)
+
+
+def test_levels_are_columns_and_end_where_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = np.array([[1, 0], [0.6, 0.8], [-1, 0], [-0.6, -0.8]])
+    prepared, features, _ = _write(tmp_path, [""] * 4, text=text)
+    assign(prepared, features, None, "text", tmp_path / "out", SemanticsSettings(classes=2, levels=4))
+    assert "text: 2 levels instead of 4" in capsys.readouterr().err
+    assert _classes(tmp_path / "out") == [1, 1, 2, 2]
+    # Class means +-(.8, .4) leave +-(.2, -.4), which the second level tells apart.
+    assert read_classes(tmp_path / "out", 4).tolist() == [[0, 0], [1, 1], [1, 2], [2, 2], [2, 1]]
+    quality = read_json(tmp_path / "out/quality.json")
+    assert [level["classes"] for level in quality["levels"]] == [2, 2]
+    assert [level["variance_explained"] for level in quality["levels"]] == pytest.approx([0.8, 1])
+    assert quality["collisions"] == {"semantic_ids": 4, "items_that_share_one": 0, "most": 1}
 
 
 @settings(max_examples=25)
