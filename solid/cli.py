@@ -20,7 +20,7 @@ from solid.storage.places import FILE, FOLDER, INPUT, input_folder
 from solid.storage.places import Step as StepCommand
 
 if TYPE_CHECKING:
-    from solid.settings.schema import Settings
+    from solid.settings.schema import Head, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -229,6 +229,48 @@ def compare(
 
     lanes = jobs or len(os.sched_getaffinity(0))
     click.echo(run(grids, work, out, lanes, data_root, overrides))
+
+
+@main.command()
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--features", type=INPUT, help="Output of features.")
+@click.option("--semantics", type=INPUT, help="Output of assign, for heads that read classes.")
+@click.option("--head", "heads", type=click.Choice(list(HEADS)), multiple=True, required=True,
+              help="Whose settings to search; may be repeated.")  # fmt: skip
+@click.option("--space", type=FILE, help="YAML file of what to try.  [default: solid/tuning/space.yaml]")
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Models to train a head.")
+@click.option("--work", type=FOLDER, required=True, help="Folder that keeps the trials; a second call goes on.")
+@click.option("--out", type=FOLDER, required=True, help="Folder to write: trials.csv, report.html, HEAD.yaml.")
+@settings_options
+def tune(
+    heads: tuple[Head, ...], space: Path | None, params: Path | None, overrides: tuple[str, ...], **given: Any
+) -> None:
+    """Search settings on validation, with the same number of trials for every head.
+
+    \b
+      solid tune --prepared work/prepared --features work/features --semantics work/sasrec/semantics/auto \\
+        --head static --head solid --head transitions --trials 20 --work tuning --out tuned
+
+    The space is a YAML file of values or ranges:
+
+    \b
+      training.learning_rate: {from: 0.0003, to: 0.003, log: true}
+      model.dim: [32, 64, 128]
+
+    The first trial is the settings as they are; the next are proposed by Optuna from those before. A head that counts
+    searches its own lists, in one trial. Ctrl-C stops; the same command goes on, in the middle of a training, too, and
+    comes to the same. Every training is a run in MLflow, and the search of a head is one.
+    """  # noqa: D301  the backspace tells click to keep the lines
+    from importlib.util import find_spec
+
+    from solid.settings.loading import load_settings
+
+    if find_spec("optuna") is None:
+        raise click.ClickException("solid tune needs Optuna; install 'solid-rec[tune]'")
+    from solid.tuning.command import tune as run
+    from solid.tuning.space import DEFAULT
+
+    click.echo(run(heads=heads, space=space or DEFAULT, settings=load_settings(params, overrides), **given))
 
 
 @main.command()
