@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import click
 from urllib3.exceptions import HTTPError
@@ -24,7 +25,6 @@ from solid.errors import SolidError
 from solid.storage.names import unknown_name
 from solid.tracking import git_sha
 
-F = TypeVar("F", bound=Callable[..., Any])
 _TEMPLATES = ("system-container-impl", "retry-system-container-impl")  # of the pods that do the work
 
 
@@ -167,9 +167,32 @@ def named(name: str, operation: str = "EQUALS") -> str:
     return json.dumps({"predicates": [predicate]})
 
 
-def place_options(command: F) -> F:
-    """Add what says where to go."""
+class Target(NamedTuple):
+    """Where a pipeline goes, and what its runs are given: what the options of :func:`target_options` say."""
+
+    endpoint: str
+    namespace: str | None
+    ui: str | None
+    experiment: str
+    parameters: tuple[str, ...]
+    pipeline_root: str | None
+
+    def connect(self) -> Backend:
+        """The server; nothing is sent yet."""
+        return Backend(self.endpoint, self.namespace, self.ui)
+
+
+def target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where to go and what a run is given; the command gets them as one ``target``."""
+
+    @wraps(command)
+    def with_target(**given: Any) -> None:
+        command(target=Target(**{name: given.pop(name) for name in Target._fields}), **given)
+
     for option in (
+        click.option("--pipeline-root", help="Where outputs go, such as s3://bucket/kfp  [default: the cluster's]"),
+        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+                     help="Value of a parameter of the pipeline, in YAML; may be repeated."),
         click.option("--experiment", default="solid", show_default=True, help="Experiment that runs belong to."),
         click.option("--ui", envvar="KFP_UI_ENDPOINT", show_envvar=True,
                      help="Address of the web pages for links  [default: the endpoint]"),
@@ -178,19 +201,8 @@ def place_options(command: F) -> F:
         click.option("--endpoint", envvar="KFP_ENDPOINT", required=True, show_envvar=True,
                      help="Address of the Kubeflow Pipelines API."),
     ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def run_options(command: F) -> F:
-    """Add what a run is given."""
-    for option in (
-        click.option("--pipeline-root", help="Where outputs go, such as s3://bucket/kfp  [default: the cluster's]"),
-        click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
-                     help="Value of a parameter of the pipeline, in YAML; may be repeated."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+        with_target = option(with_target)
+    return with_target
 
 
 def _reason(error: Any) -> str:

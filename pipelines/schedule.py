@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipelines.backend import Backend, named, place_options, run_options
+from pipelines.backend import Backend, Target, named, target_options
 from pipelines.package import Package
 from solid.errors import SolidError
 
@@ -20,20 +20,14 @@ _FIELDS = 6  # seconds first, unlike cron
 @click.option("--pause", "do", flag_value="pause", help="Let the recurring run --name rest.")
 @click.option("--unpause", "do", flag_value="unpause", help="Let it go on.")
 @click.option("--remove", "do", flag_value="remove", help="Remove it; its runs stay.")
-@place_options
-@run_options
+@target_options
 @click.option("--name", help="Name of the recurring run  [default: the pipeline's]")
 @click.option("--cron", default="0 3 * * 1", show_default=True, metavar="EXPRESSION",
               help="When, in UTC: minute hour day month weekday as in cron; seconds may come first.")  # fmt: skip
 def schedule(
     package: Path | None,
     do: str | None,
-    endpoint: str,
-    namespace: str | None,
-    ui: str | None,
-    experiment: str,
-    parameters: tuple[str, ...],
-    pipeline_root: str | None,
+    target: Target,
     name: str | None,
     cron: str,
 ) -> None:
@@ -50,19 +44,19 @@ def schedule(
         raise click.UsageError(f"--{do}: say which with --name; --list shows them")
     if package:
         compiled = Package.read(package)
-        arguments, cron = compiled.arguments(parameters), six_fields(cron)
+        arguments, cron = compiled.arguments(target.parameters), six_fields(cron)
         name = name or compiled.name
-    backend = Backend(endpoint, namespace, ui)
-    experiment_id = backend.experiment(experiment)
+    backend = target.connect()
+    experiment_id = backend.experiment(target.experiment)
     listed = _listed(backend, experiment_id, name)
     if package:
         _, _, reference = backend.upload(compiled)
-        job = backend.job(reference, arguments, pipeline_root)
-        wanted = {"reference": reference, "cron": cron, "arguments": arguments, "root": pipeline_root}
+        job = backend.job(reference, arguments, target.pipeline_root)
+        wanted = {"reference": reference, "cron": cron, "arguments": arguments, "root": target.pipeline_root}
         assert name is not None
         _keep(backend, experiment_id, name, wanted, job, listed, compiled.description(arguments))
     elif do == "list":
-        click.echo("\n".join(map(_line, listed)) or f"experiment {experiment} has no recurring runs")
+        click.echo("\n".join(map(_line, listed)) or f"experiment {target.experiment} has no recurring runs")
     else:
         assert do is not None
         _change(backend, do, listed, name)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pipelines.backend import Backend, place_options, run_options
+from pipelines.backend import Backend, Target, target_options
 from pipelines.package import Package
 from pipelines.progress import ENDED, FAILED, Step, clock, said, steps, table
 from solid.errors import SolidError
@@ -27,8 +27,7 @@ _LAST_LINES = 20  # of the log of a step that failed
 
 @click.command()
 @click.argument("package", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@place_options
-@run_options
+@target_options
 @click.option("--name", help="Name of the run  [default: the pipeline, what is special, the time]")
 @click.option("--resume", metavar="RUN",
               help="Go on with a run that failed, by the cache and with its parameters: its id, or last.")  # fmt: skip
@@ -41,12 +40,7 @@ _LAST_LINES = 20  # of the log of a step that failed
               help="JSON file for the run's id, link, state and steps, for scripts that report it.")  # fmt: skip
 def submit(
     package: Path,
-    endpoint: str,
-    namespace: str | None,
-    ui: str | None,
-    experiment: str,
-    parameters: tuple[str, ...],
-    pipeline_root: str | None,
+    target: Target,
     name: str | None,
     resume: str | None,
     no_cache: bool,
@@ -61,15 +55,16 @@ def submit(
     """
     if resume and no_cache:
         raise click.UsageError("--resume goes on by the cache; leave --no-cache out")
-    compiled = Package.read(package)
+    compiled, root = Package.read(package), target.pipeline_root
     if not resume:
-        arguments = compiled.arguments(parameters)
-    backend = Backend(endpoint, namespace, ui)
-    experiment_id = backend.experiment(experiment)
+        arguments = compiled.arguments(target.parameters)
+    backend = target.connect()
+    experiment_id = backend.experiment(target.experiment)
     if resume:
         before = _failed_run(backend, compiled, experiment_id, resume)
-        arguments = compiled.arguments(parameters, before.runtime_config.parameters if before.runtime_config else {})
-        pipeline_root = pipeline_root or (before.runtime_config and before.runtime_config.pipeline_root)
+        runtime = before.runtime_config
+        arguments = compiled.arguments(target.parameters, runtime.parameters if runtime else {})
+        root = root or (runtime and runtime.pipeline_root)
         name = name or f"{before.display_name} (resumed)"
         click.echo(f"resuming {before.display_name}: {backend.ui}/#/runs/details/{before.run_id}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -80,7 +75,7 @@ def submit(
         experiment_id=experiment_id,
         display_name=name or f"{compiled.run_name(arguments)} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         description=compiled.description(arguments),
-        **backend.job(reference, arguments, pipeline_root),
+        **backend.job(reference, arguments, root),
     )
     with backend.asking("starting the run"):
         run = backend.runs.run_service_create_run(run=wanted)
