@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from solid import __version__, steps
-from solid.chain import CHOICES, EACH, TRAINING
+from solid.chain import CHOICES, EACH
 from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
-from solid.kinds import HEADS, Ids
+from solid.kinds import HEADS
+from solid.plan import Call, ModelPlan
 from solid.settings.schema import Backbone, Settings
 from solid.steps import Step
 from solid.storage.local import file_md5, folder_digest
 
-_PARTS = {"embeddings": {"id"}, "features": {"text", "image"}}  # of a modality, by what brings their vectors
 _ON_THEIR_OWN = {section: {key} for section, key in (place.split(".") for place in (*EACH, *CHOICES))}
 
 
@@ -152,7 +152,7 @@ class Plan:
 
 
 class _Chain:
-    """The steps behind one model of a table."""
+    """The jobs behind one model of a table."""
 
     def __init__(self, plan: Plan, table: Table, source: Source, row: Row, backbone: Backbone, seed: int) -> None:
         self.plan, self.table, self.source = plan, table, source
@@ -166,16 +166,20 @@ class _Chain:
         # All modalities of the grid are checked against the data before anything trains.
         semantics = settings.semantics.model_copy(update={"modalities": table.grid.modalities})
         self.settings = settings.model_copy(update={"data": data, "semantics": semantics})
+        self.calls = ModelPlan(self.settings, self.modality)
 
     def score(self) -> Job:
         """The job that scores the model."""
         evaluation = self.settings.evaluation.model_dump(mode="json", include={"full", "cutoffs", "batch_size"})
-        inputs = {"prepared": self._of("prepare"), "model": self.model()}
+        inputs = {"prepared": self._prepared(), "model": self.model()}
         return self._add(steps.SCORE, inputs["model"].name, {}, evaluation, inputs)
 
     def model(self) -> Job:
         """The job that trains it."""
-        return self._mix() if self.row.parts else self._train(self.row.head, self.row.ids)
+        return self._mix() if self.row.parts else self._job(self.calls.model(self.row.head, self.row.ids))
+
+    def _prepared(self) -> Job:
+        return self._job(self.calls.stage("prepare"))
 
     def _mix(self) -> Job:
         """The job that mixes other rows of the table, those of the same modality."""
@@ -188,26 +192,21 @@ class _Chain:
         name = f"{self.source.name} {self.backbone} {self.row.name} seed {self.seed}"
         options = {"head": self.row.head, "ids": self.row.ids}
         decides = [options, HEADS[self.row.head].decides(self.settings)]
-        inputs = {folder.name: None for folder in steps.TRAIN.inputs if not folder.many}
-        return self.plan.add(
-            steps.TRAIN.name, name, self.settings, options, decides, parts, **inputs | {"prepared": self._of("prepare")}
-        )
+        return self._add(steps.TRAIN, name, options, decides, {"prepared": self._prepared()}, parts)
 
-    def _of(self, name: str) -> Job:
-        """The job of a stage of the chain."""
-        stage = TRAINING[name]
+    def _job(self, call: Call) -> Job:
+        """The job of a call, and before it those of all that it reads."""
+        stage, inputs = call.stage, {name: self._job(source) for name, source in call.inputs.items()}
+        if stage.step is steps.TRAIN:
+            return self._train(call, inputs)
         if stage.step is steps.INGEST:
             data = self.settings.data
             place = data.source if "://" in data.source else Path(data.source).name
             decides = [place, self.plan.content(data.source), data.format]
             return self._add(stage.step, self.source.name, {}, decides, {})
-        if stage.step is steps.TRAIN:
-            return self._train(self.settings.fusion.generator, "semantic" if stage.each else "item")
-        options = dict.fromkeys(stage.options, self.modality)
-        inputs = {source.input: self._of(source.stage) for source in stage.inputs if self._needs(source.input)}
         # Keys on their own are what a grid has a place for, and they decide nothing of one job.
         sections = self.settings.model_dump(mode="json", exclude=_ON_THEIR_OWN)
-        decides = [*options.values(), *(sections[place] for place in stage.settings if place in sections)]
+        decides = [*call.options.values(), *(sections[place] for place in stage.settings if place in sections)]
         if model := inputs.get("model"):
             name = model.name
         elif stage.each:
@@ -215,30 +214,25 @@ class _Chain:
             name = f"{' '.join(map(str, parts))} seed {self.seed}"
         else:
             name = self.source.name
-        return self._add(stage.step, name, options, decides if len(decides) > 1 else [*decides, None][0], inputs)
+        return self._add(stage.step, name, call.options, decides if len(decides) > 1 else [*decides, None][0], inputs)
 
-    def _train(self, head: str, ids: Ids) -> Job:
+    def _train(self, call: Call, inputs: Mapping[str, Job]) -> Job:
+        head, ids = call.options["head"], call.options["ids"]
         kind = HEADS[head]
-        reads_classes = kind.reads_classes(ids)
-        # What a model reads is what the stage of the chain reads that trains its like.
-        like = "solid" if kind.starts_from_semantic_model(self.settings) else "semantic" if reads_classes else "item"
-        inputs = {
-            source.input: self._of(source.stage) for source in TRAINING[like].inputs if source.input != "features"
-        }
-        if kind.reads_features(ids, self.settings):
-            inputs["features"] = self._of("features")
-        options = {"head": head, "ids": ids}
         # What counts reads neither a backbone nor a seed, and is counted once.
         name = [self.source.name, *([self.backbone] if kind.by_gradients else []), head]
-        name += [*([ids] if ids != "item" else []), *([str(self.modality)] if reads_classes else [])]
+        name += [*([ids] if ids != "item" else []), *([str(self.modality)] if kind.reads_classes(ids) else [])]
         name += [f"seed {self.seed}"] if kind.by_gradients else []
-        decides = [options, kind.decides(self.settings)]
-        return self._add(steps.TRAIN, " ".join(name), options, decides, inputs)
+        return self._add(steps.TRAIN, " ".join(name), call.options, [call.options, kind.decides(self.settings)], inputs)
 
-    def _needs(self, name: str) -> bool:
-        """Whether the modality at hand is made from this input."""
-        return name not in _PARTS or not _PARTS[name].isdisjoint(str(self.modality).split("_"))
-
-    def _add(self, step: Step, name: str, options: Mapping[str, Any], decides: Any, inputs: Mapping[str, Job]) -> Job:
+    def _add(
+        self,
+        step: Step,
+        name: str,
+        options: Mapping[str, Any],
+        decides: Any,
+        inputs: Mapping[str, Job],
+        parts: Mapping[str, Job] | None = None,
+    ) -> Job:
         every = {folder.name: inputs.get(folder.name) for folder in step.inputs if not folder.many}
-        return self.plan.add(step.name, name, self.settings, options, decides, None, **every)
+        return self.plan.add(step.name, name, self.settings, options, decides, parts, **every)

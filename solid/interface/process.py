@@ -13,8 +13,9 @@ from typing import Any
 import solid
 from solid import errors
 from solid.environment import SAME_ON_EVERY_PROCESSOR
-from solid.interface.plan import Call
+from solid.plan import Call
 from solid.settings.schema import Settings
+from solid.steps import TRAIN
 
 _PACKAGE = Path(solid.__file__).parent.parent
 _WIDTH = 110  # of the line that shows what a step says
@@ -64,14 +65,24 @@ def run(calls: Iterable[Call], home: Path, settings: Settings, *, verbose: bool)
 
 
 def _as_json(call: Call, home: Path, settings: Settings) -> dict[str, Any]:
+    step = call.stage.step
+    places = {argument: str(home / source.folder) for argument, source in call.inputs.items()}
     return {
-        "name": call.name,
-        "step": call.step,
-        "out": str(home / call.out),
+        "name": _title(call),
+        "step": step.name,
+        "out": str(home / call.folder),
         "settings": settings.model_dump(mode="json"),
-        "folders": {argument: name and str(home / name) for argument, name in call.folders.items()},
+        "folders": {folder.name: places.get(folder.name) for folder in step.inputs if not folder.many},
+        "parts": {name: str(home / part.folder) for name, part in call.parts.items()},
         "options": dict(call.options),
     }
+
+
+def _title(call: Call) -> str:
+    """What people call it: prepare, train static; train item model, where it is on the way to another one."""
+    if call.stage.step is not TRAIN:
+        return call.stage.name
+    return f"train {f'{call.folder} model' if call.folder == call.stage.folder else call.options['head']}"
 
 
 class _Show:

@@ -11,10 +11,10 @@ from solid.errors import DataError, SettingsError, SolidError
 from solid.interface.frames import Events, ItemWords, Kind, make_frame, write_csv
 from solid.interface.histories import Histories
 from solid.interface.home import Home
-from solid.interface.plan import SCORE, calls_for
 from solid.interface.process import run
 from solid.kinds import HEADS, Ids
 from solid.metrics.catalogue import is_metric
+from solid.plan import ModelPlan
 from solid.settings.loading import validated
 from solid.settings.schema import DataSettings, Head, Modality
 from solid.storage.local import read_json
@@ -52,7 +52,8 @@ class Recommender:
         """Say what to train; nothing happens yet.
 
         Args:
-            head: where the adaptive weights come from, as ``solid train --head`` has it.
+            head: where the adaptive weights come from, as ``solid train --head`` has it; a mixture is of what the
+                chain mixes: ``evaluation.baselines``, the item model and SOLID.
             ids: what an item's embedding is: its own (item), its class's (semantic), or the sum (both). None: what is
                 usual for the head.
             settings: what differs from the defaults, by section and key: ``{"training": {"epochs": 20}}``
@@ -116,8 +117,11 @@ class Recommender:
             write_csv(words.table, source / "items.csv")
         read_from = DataSettings(source=str(source), format="csv")
         settings = self.settings.model_copy(update={"data": read_from})
-        calls = calls_for(self.head, self.ids, modality, settings)
-        run(calls, home.folder, settings, verbose=self._verbose)
+        if modality:
+            wanted = settings.semantics.model_copy(update={"modalities": (modality,)})
+            settings = settings.model_copy(update={"semantics": wanted})
+        model = ModelPlan(settings, modality).model(self.head, self.ids)
+        run(model.in_order(), home.folder, settings, verbose=self._verbose)
         home.keep(Histories.of(given))
         self._home, self._kind = home, given.kind
         return self
@@ -201,8 +205,9 @@ class Recommender:
             SolidError: nothing is fitted, or the model comes from a registry.
         """
         folder = self._fitted().data()
-        run([SCORE], folder, self.settings, verbose=self._verbose)
-        summary = read_json(folder / SCORE.out / "summary.json")  # tells of the training, too
+        score = ModelPlan(self.settings, None).score(self.head, self.ids)
+        run([score], folder, self.settings, verbose=self._verbose)
+        summary = read_json(folder / score.folder / "summary.json")  # tells of the training, too
         return {name: value for name, value in summary.items() if is_metric(name)}
 
     def classes(self) -> Any:
@@ -266,7 +271,8 @@ class Recommender:
 
     def _modality(self, has_words: bool) -> Modality | None:
         """What classes are made from; None where the model reads none."""
-        if not HEADS[self.head].reads_classes(self.ids):
+        kind = HEADS[self.head]
+        if not kind.reads_classes(self.ids) and kind.by != "mixing":
             return None
         modality, *others = self.settings.semantics.modalities
         if others:

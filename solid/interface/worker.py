@@ -16,7 +16,7 @@ import threading
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from solid.errors import SolidError
 from solid.settings.schema import Settings
@@ -33,7 +33,9 @@ def main() -> None:
     with redirect_stdout(answers), redirect_stderr(answers):
         for given in calls:
             answers.send(begins=given["name"])
-            folders = {name: Path(place) if place else None for name, place in given["folders"].items()}
+            folders: dict[str, Any] = {name: place and Path(place) for name, place in given["folders"].items()}
+            if given["parts"]:
+                folders["parts"] = {name: Path(place) for name, place in given["parts"].items()}
             try:
                 settings = Settings.model_validate(given["settings"])
                 call(given["step"], settings, Path(given["out"]), **folders, **given["options"])

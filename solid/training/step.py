@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset, read_classes
-from solid.errors import SettingsError
+from solid.errors import DataError, SettingsError
 from solid.kinds import HEADS, HeadKind, Ids
 from solid.semantics.vectors import centred_rows, read_vectors, unit_rows
 from solid.settings.schema import Head, ModelSettings, Settings, VectorKind
@@ -98,6 +98,11 @@ def _vectors(
             files = dict(list(files.items())[:1])  # texts alone ranked better than with pictures, where there are both
     elif not features and wanted:
         raise SettingsError(f"model.vectors is {', '.join(wanted)}: name the output of features with --features")
+    elif missing := [kind for kind, file in files.items() if not file.is_file()]:
+        raise DataError(
+            f"model.vectors is {', '.join(wanted)}, but {features} has none of {', '.join(missing)}: the data has none "
+            "or features leaves them out; set model.vectors to what there is, or to auto"
+        )
     # A projection learns what tells items apart; cosines of items that are alike are those of the vectors as they are.
     rows = centred_rows if head.by_gradients else unit_rows
     matrices = {kind: rows(read_vectors(file, n_items)) for kind, file in files.items()}

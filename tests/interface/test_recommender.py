@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import polars as pl
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from solid import Recommender
 from solid.cli import main
@@ -94,13 +96,20 @@ def commands(events: pd.DataFrame, items: pd.DataFrame, tmp_path_factory: pytest
         "features --raw raw --prepared prepared --out features",
         "assign --prepared prepared --features features --modality text --out semantics",
         "train --head duet --ids semantic --prepared prepared --semantics semantics --out semantic",
-        "train --head solid --prepared prepared --semantics semantics --semantic-model semantic --out model",
-        "evaluate --prepared prepared --model solid=model --out evaluation",
+        "train --head solid --prepared prepared --features features --semantics semantics --semantic-model semantic "
+        "--out model",
+        "train --head static --prepared prepared --features features --out static",
+        "train --head transitions --prepared prepared --features features --out transitions",
+        "train --head duet --prepared prepared --features features --out duet",
+        "train --head mixture --prepared prepared --part transitions=transitions --part static=static --part duet=duet "
+        "--part SOLID=model --out mixture",
+        "evaluate --prepared prepared --model solid=model --model static=static --model transitions=transitions "
+        "--model mixture=mixture --out evaluation",
     ]:
         words = step.split()
         pairs = zip(["", *words], words, strict=False)
         places = [str(folder / word) if before in FOLDERS else word for before, word in pairs]
-        places = [word.replace("solid=", f"solid={folder}/") for word in places]
+        places = [re.sub(r"^(\w+)=(\w+)$", rf"\1={folder}/\2", word) for word in places]
         done = CliRunner().invoke(main, [*places, "--params", str(folder / "params.yaml")])
         assert done.exit_code == 0, f"{step}: {done.output}"
     return folder
@@ -113,6 +122,27 @@ def test_the_numbers_are_those_of_the_command_line(solid: Recommender, commands:
         assert (tmp_path / "saved" / name).read_bytes() == (commands / name).read_bytes(), name
     loaded = Recommender.load(tmp_path / "saved")
     assert loaded.evaluate() == read_json(commands / "evaluation" / "metrics.json")["solid"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["static", "transitions", "mixture"])
+def test_whatever_the_head_the_numbers_are_those_of_the_chain_with_texts_as_vectors(
+    head: Any, events: pd.DataFrame, items: pd.DataFrame, commands: Path, tmp_path: Path
+) -> None:
+    settings = {
+        **SETTINGS,
+        "model": {**SETTINGS["model"], "vectors": ["text"]},
+        "evaluation": {"baselines": ["transitions", "static"]},
+    }
+    model = Recommender(head, settings=settings, seed=3).fit(events, items, **COLUMNS)
+    model.save(tmp_path / "saved")
+    trained, by_hand = tmp_path / "saved" / "model", commands / head
+    assert (trained / "history.csv").read_bytes() == (by_hand / "history.csv").read_bytes()
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (trained, by_hand))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+    assert model.evaluate() == read_json(commands / "evaluation" / "metrics.json")[head]
+    assert len(model.recommend([130], k=4)) == 4
 
 
 def test_recommendations_are_the_models_best_after_all_events(
@@ -262,6 +292,9 @@ def test_what_cannot_be_is_told(static: Recommender, events: pd.DataFrame, capsy
         DataError, match=r"semantics\.modalities: text_image needs text and image, which this data does not"
     ):
         wanted.fit(events, **COLUMNS)
+    wordless = Recommender("static", settings={**SETTINGS, "model": {**SETTINGS["model"], "vectors": ["text"]}})
+    with pytest.raises(DataError, match=r"model\.vectors is text, but features has none of text:"):
+        wordless.fit(events, **COLUMNS)
     few = Recommender("static", settings={"prepare": {"k_core": 500}})
     with pytest.raises(DataError, match="nothing is left of 541 interactions") as caught:
         few.fit(events, **COLUMNS)
@@ -276,9 +309,14 @@ def test_a_person_sees_one_line_a_step_or_all_and_nothing_is_tracked_unless_aske
     monkeypatch.chdir(tmp_path)
     Recommender("static", settings=SETTINGS).fit(events, **COLUMNS)
     lines = capsys.readouterr().err.split("\n")
-    assert [line.split("\r")[1].split(":")[0].strip() for line in lines[:3]] == ["ingest", "prepare", "train static"]
-    assert lines[3:] == [""]
-    assert "train static: epoch   2: " in lines[2]
+    assert [line.split("\r")[1].split(":")[0].strip() for line in lines[:4]] == [
+        "ingest",
+        "prepare",
+        "features",
+        "train static",
+    ]
+    assert lines[4:] == [""]
+    assert "train static: epoch   2: " in lines[3]
     Recommender("static", settings=SETTINGS, verbose=True).fit(events, **COLUMNS)
     said = capsys.readouterr().err
     assert "\r" not in said
