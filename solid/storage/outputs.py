@@ -19,79 +19,24 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from secrets import token_hex
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from solid.console import say
 from solid.errors import DataError, SettingsError
 from solid.storage.local import whole_file
+from solid.storage.manifest import DAY, MANIFEST, File, Manifest
 from solid.storage.s3 import MissingObjectError, Prefix
-
-MANIFEST = "solid-manifest.json"
-_DAY = timedelta(days=1)  # no upload takes longer, and no step comes back to an input after so long
-_TIME = "%Y%m%dT%H%M%SZ"
-_VERSION = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class File(_Closed):
-    """What a file must be to be the one that was written."""
-
-    size: int = Field(ge=0, description="in bytes")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class Manifest(_Closed):
-    """Which files make up an output."""
-
-    step: str = Field(description="the command that wrote it; no other one replaces it")
-    version: Annotated[str, Field(pattern=f"^{_VERSION.pattern}$")] = Field(description="folder of the files")
-    files: dict[str, File] = Field(description="by relative path")
-
-    @field_validator("files")
-    @classmethod
-    def _inside(cls, files: dict[str, File]) -> dict[str, File]:
-        for name in files:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or str(path) != name or "\\" in name:
-                raise ValueError(f"{name!r} would lie outside its folder")
-        return files
-
-    @property
-    def digest(self) -> str:
-        """Of names and contents, whichever version they are."""
-        described = {name: file.sha256 for name, file in sorted(self.files.items())}
-        return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
-
-    @property
-    def size(self) -> int:
-        """Of all files, in bytes."""
-        return sum(file.size for file in self.files.values())
-
-    def is_held_by(self, folder: Path) -> bool:
-        """Whether the folder has the files, all of them and no others, in their sizes."""
-        found = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
-        return folder.is_dir() and found == {name: file.size for name, file in self.files.items()}
 
 
 def is_output(address: str) -> bool:
     """Whether a step has written its output to the address."""
-    return _read_manifest(Prefix(address)) is not None
+    return Manifest.read(Prefix(address)) is not None
 
 
 def is_written(address: str) -> bool:
@@ -109,7 +54,7 @@ def download_folder(address: str) -> Path:
     """
     source = Prefix(address)
     while True:
-        manifest = _read_manifest(source)
+        manifest = Manifest.read(source)
         if manifest is None:
             raise DataError(
                 f"{source.address}: no output of a step lies there (it would have a {MANIFEST}); check the address, "
@@ -120,7 +65,7 @@ def download_folder(address: str) -> Path:
             try:
                 _download(source, manifest, copy)
             except MissingObjectError as error:
-                if _read_manifest(source) == manifest:
+                if Manifest.read(source) == manifest:
                     raise DataError(
                         f"{error}, though the manifest lists it; run the step that writes it again"
                     ) from None
@@ -170,7 +115,7 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
             does not answer.
     """
     target = Prefix(address)
-    older = _read_manifest(target)
+    older = Manifest.read(target)
     if older and older.step != step:
         raise DataError(f"{target.address}: holds an output of {older.step}, not of {step}; choose another --out")
     folder = _place("outputs", target.address)
@@ -178,7 +123,7 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
         if folder.exists():  # its upload failed
             shutil.rmtree(folder)
         yield folder
-        manifest = _describe(folder, step)
+        manifest = Manifest.of(folder, step)
         try:
             _publish(target, manifest, folder)
         except DataError:
@@ -187,7 +132,7 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
         copy = _place("inputs", target.address) / manifest.digest
         _settle(folder, copy, manifest)
         os.utime(copy)
-    say(f"{target.address}: uploaded {_amount(manifest)}")
+    say(f"{target.address}: uploaded {manifest.amount}")
 
 
 def _place(kind: str, address: str) -> Path:
@@ -202,20 +147,6 @@ def _place(kind: str, address: str) -> Path:
     return root / kind / name
 
 
-def _read_manifest(source: Prefix) -> Manifest | None:
-    content = source.read(MANIFEST)
-    if content is None:
-        return None
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(
-            f"{source.address}/{MANIFEST}: not a manifest ({place}: {first['msg']}); remove it and run the step again"
-        ) from None
-
-
 def _download(source: Prefix, manifest: Manifest, copy: Path) -> None:
     copy.parent.mkdir(exist_ok=True)
     _remove_unused(copy.parent)
@@ -224,13 +155,13 @@ def _download(source: Prefix, manifest: Manifest, copy: Path) -> None:
         folder.mkdir()
         source.download({f"{manifest.version}/{name}": folder / name for name in manifest.files}, manifest.size)
         for name, expected in manifest.files.items():
-            if _describe_file(folder / name) != expected:
+            if File.of(folder / name) != expected:
                 raise DataError(
                     f"{source.address}/{manifest.version}/{name}: not the file that was written, by size or SHA-256; "
                     "run the step that writes it again"
                 )
         _settle(folder, copy, manifest)
-    say(f"{source.address}: downloaded {_amount(manifest)}")
+    say(f"{source.address}: downloaded {manifest.amount}")
 
 
 def _settle(folder: Path, copy: Path, manifest: Manifest) -> None:
@@ -250,7 +181,7 @@ def _remove_unused(copies: Path) -> None:
     """Remove the copies of one address that no step has asked for in a day."""
     for copy in copies.iterdir():
         with suppress(FileNotFoundError):  # another process removes it, too
-            if copy.stat().st_mtime < time.time() - _DAY.total_seconds():
+            if copy.stat().st_mtime < time.time() - DAY.total_seconds():
                 shutil.rmtree(copy, ignore_errors=True)
 
 
@@ -265,20 +196,6 @@ def _only_writer(folder: Path, address: str) -> Iterator[None]:
         yield
 
 
-def _describe(folder: Path, step: str) -> Manifest:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return Manifest(
-        step=step,
-        version=f"{datetime.now(UTC).strftime(_TIME)}-{token_hex(4)}",
-        files={path.relative_to(folder).as_posix(): _describe_file(path) for path in paths},
-    )
-
-
-def _describe_file(path: Path) -> File:
-    with path.open("rb") as file:
-        return File(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-
-
 def _publish(target: Prefix, manifest: Manifest, folder: Path) -> None:
     objects = {f"{manifest.version}/{name}": folder / name for name in manifest.files}
     try:
@@ -287,24 +204,9 @@ def _publish(target: Prefix, manifest: Manifest, folder: Path) -> None:
         with suppress(DataError):
             target.remove(objects)
         raise
-    older = _read_manifest(target)
+    older = Manifest.read(target)
     target.write(MANIFEST, manifest.model_dump_json(indent=2).encode())
     try:
-        target.remove([name for name in target.objects() if _is_over(name, older, manifest)])
+        target.remove([name for name in target.objects() if manifest.outlives(name, older)])
     except DataError as error:
         say(f"{error}; the new output is in place, files of an older one remain beside it")
-
-
-def _is_over(name: str, older: Manifest | None, newer: Manifest) -> bool:
-    """Whether an object belongs to the version just replaced, or to one that somebody began to write long ago."""
-    version = name.partition("/")[0]
-    begun = _VERSION.fullmatch(version)
-    if begun is None or version == newer.version:
-        return False
-    if older is not None and version == older.version:
-        return True
-    return datetime.now(UTC) - datetime.strptime(begun[1], _TIME).replace(tzinfo=UTC) > _DAY
-
-
-def _amount(manifest: Manifest) -> str:
-    return f"{len(manifest.files):,} files, {manifest.size / 1e6:,.1f} MB"

@@ -21,8 +21,8 @@ from test_interruption import PARAMS, STEPS
 from solid.cli import main
 from solid.errors import DataError, SettingsError
 from solid.storage.local import folder_digest
+from solid.storage.manifest import MANIFEST
 from solid.storage.outputs import (
-    MANIFEST,
     download_file,
     download_folder,
     is_output,
