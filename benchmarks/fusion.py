@@ -25,8 +25,9 @@ from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.semantics.clustering import cluster, number_of_classes
 from solid.semantics.vectors import unit_rows
+from solid.settings.heads import FusionSettings
 from solid.settings.loading import load_settings
-from solid.settings.schema import FusionSettings, Settings
+from solid.settings.schema import Settings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 from solid.training.warm_start import warm_start

@@ -22,7 +22,8 @@ from solid.data.sequences import Sequences
 from solid.evaluation.scoring import View, score_candidates
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
-from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings, TrainingSettings
+from solid.settings.heads import ApgSettings, FinetuneSettings, FusionSettings
+from solid.settings.schema import ModelSettings, TrainingSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from solid.chain import RETRAINING, TRAINING
 from solid.errors import SettingsError
+from solid.settings.fields import Section
 from solid.settings.loading import faults
-from solid.settings.schema import Section
 from solid.settings.strict_yaml import read_mapping
 from solid.steps import TRAIN
 

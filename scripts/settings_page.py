@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from solid.settings.schema import Section, Settings
+from solid.settings.fields import Section
+from solid.settings.schema import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"
-HEAD = """<!-- Written by `make docs` from solid/settings/schema.py and dvc.yaml; edit those. -->
+HEAD = """<!-- Written by `make docs` from solid/settings and dvc.yaml; edit those. -->
 
 # Settings
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from solid.chain import EACH, TRAINING, Stage
 from solid.kinds import HEADS, Ids
-from solid.settings.schema import Modality, Settings
+from solid.settings.fields import Modality
+from solid.settings.schema import Settings
 from solid.steps import SCORE, TRAIN, value_of
 
 _BRINGS = {"embeddings": {"id"}, "features": {"text", "image"}}  # input of assign -> parts of a modality

@@ -21,8 +21,9 @@ from solid.models.layers import Rows
 from solid.models.recommender import Recommender
 from solid.semantics.clustering import cluster
 from solid.semantics.vectors import unit_rows
+from solid.settings.heads import FusionSettings
 from solid.settings.loading import load_settings
-from solid.settings.schema import DataSettings, FusionSettings, PrepareSettings
+from solid.settings.schema import DataSettings, PrepareSettings
 from solid.training.loop import fit
 from solid.training.state import TrainingState
 

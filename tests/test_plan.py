@@ -6,8 +6,8 @@ import pytest
 
 from solid.kinds import HEADS, Ids
 from solid.plan import Call, ModelPlan
+from solid.settings.fields import Modality
 from solid.settings.loading import validated
-from solid.settings.schema import Modality
 
 
 def said(call: Call) -> dict[str, list[str]]:

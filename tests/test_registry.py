@@ -37,8 +37,9 @@ from solid.registry.promotion import Verdict, judge, require_better_than_countin
 from solid.registry.recommend import recommend
 from solid.registry.register import register
 from solid.registry.version import fetch_version, log_version
+from solid.settings.heads import FusionSettings
 from solid.settings.loading import load_settings
-from solid.settings.schema import FusionSettings, ModelSettings, Settings, TrainingSettings
+from solid.settings.schema import ModelSettings, Settings, TrainingSettings
 from solid.storage.local import read_json, write_json
 from solid.training.loop import fit
 from solid.training.state import TrainingState

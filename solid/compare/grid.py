@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from solid.errors import SettingsError
 from solid.kinds import HEADS, Ids
+from solid.settings.fields import MODALITIES, Backbone, Head, Modality, Section
 from solid.settings.loading import validated, with_overrides
-from solid.settings.schema import MODALITIES, Backbone, Head, Modality, Section, Settings
+from solid.settings.schema import Settings
 from solid.settings.strict_yaml import read_mapping
 
 Sections = dict[str, dict[str, Any]]

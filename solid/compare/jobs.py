@@ -21,7 +21,8 @@ from solid.compare.grid import Row, Source, Table
 from solid.errors import SettingsError
 from solid.kinds import HEADS
 from solid.plan import Call, ModelPlan
-from solid.settings.schema import Backbone, Settings
+from solid.settings.fields import Backbone
+from solid.settings.schema import Settings
 from solid.steps import Step
 from solid.storage.local import file_md5, folder_digest
 

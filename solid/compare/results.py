@@ -15,7 +15,7 @@ from solid.compare.statistics import Difference, holm, paired_difference
 from solid.errors import DataError
 from solid.evaluation.score import Score
 from solid.metrics.catalogue import COMPARED, MAIN, main_of, metric
-from solid.settings.schema import Backbone
+from solid.settings.fields import Backbone
 
 
 @dataclass(frozen=True)

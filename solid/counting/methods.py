@@ -19,7 +19,7 @@ from solid.counting.search import Picked
 from solid.counting.together import ease, item_neighbours, sessions, touched
 from solid.counting.transitions import Neighbours, both_ways, count_transitions, smooth
 from solid.data.dataset import Dataset
-from solid.settings.schema import CountingSettings
+from solid.settings.heads import CountingSettings
 
 Grid = dict[str, Sequence[Any]]
 

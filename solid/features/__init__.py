@@ -13,7 +13,8 @@ from solid.console import say
 from solid.data.readers import find_reader
 from solid.errors import DataError
 from solid.features.encoders import MODALITIES, choose_encoder
-from solid.settings.schema import AUTO, FeatureSettings, Modality
+from solid.settings.fields import AUTO, Modality
+from solid.settings.schema import FeatureSettings
 from solid.storage.local import read_json, whole_folder, write_json
 
 

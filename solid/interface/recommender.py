@@ -15,8 +15,9 @@ from solid.interface.process import run
 from solid.kinds import HEADS, Ids
 from solid.metrics.catalogue import is_metric
 from solid.plan import ModelPlan
+from solid.settings.fields import Head, Modality
 from solid.settings.loading import validated
-from solid.settings.schema import DataSettings, Head, Modality
+from solid.settings.schema import DataSettings
 from solid.storage.local import read_json
 
 if TYPE_CHECKING:

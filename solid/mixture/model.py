@@ -13,7 +13,7 @@ from solid.kinds import HEADS
 from solid.models.config import BaseConfig
 from solid.models.layers import shortened
 from solid.models.protocols import LOGITS_AT_ONCE, Model
-from solid.settings.schema import Section
+from solid.settings.fields import Section
 
 _LEAST = 1e-12  # share of an item that every part leaves at nothing; its logarithm has to be finite
 

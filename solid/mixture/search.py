@@ -17,7 +17,7 @@ from solid.metrics.base import Metric
 from solid.mixture.model import distribution, mix
 from solid.models.config import BaseConfig
 from solid.models.protocols import LOGITS_AT_ONCE, Model
-from solid.settings.schema import MixtureSettings
+from solid.settings.heads import MixtureSettings
 
 Shares = dict[str, float]
 Ints = NDArray[np.int64]

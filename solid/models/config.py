@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from solid.kinds import HEADS, Ids
-from solid.settings.schema import (
-    ApgSettings,
-    FinetuneSettings,
-    FusionSettings,
-    Head,
-    ModelSettings,
-    Section,
-    Settings,
-)
+from solid.settings.fields import Head, Section
+from solid.settings.heads import ApgSettings, FinetuneSettings, FusionSettings
+from solid.settings.schema import ModelSettings, Settings
 
 
 class BaseConfig(Section):

@@ -13,7 +13,7 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.kinds import HEADS
 from solid.models.protocols import Model
-from solid.settings.schema import AUTO
+from solid.settings.fields import AUTO
 from solid.storage.local import read_json, write_json
 
 

@@ -9,7 +9,8 @@ import yaml
 
 from solid.errors import DataError, SettingsError
 from solid.models.config import BaseConfig
-from solid.settings.schema import AUTO, Settings
+from solid.settings.fields import AUTO
+from solid.settings.schema import Settings
 from solid.storage.local import read_json
 
 

@@ -12,7 +12,8 @@ from solid.errors import DataError
 from solid.semantics.clustering import number_of_classes, residual_clusters
 from solid.semantics.quality import category_agreement, collisions, explained_by_levels, variance_explained
 from solid.semantics.vectors import empty_rows, item_vectors
-from solid.settings.schema import AUTO, SemanticsSettings
+from solid.settings.fields import AUTO
+from solid.settings.schema import SemanticsSettings
 from solid.storage.local import read_json, whole_folder, write_json
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.errors import DataError, SettingsError
-from solid.settings.schema import MODALITIES
+from solid.settings.fields import MODALITIES
 
 Float32 = NDArray[np.float32]
 

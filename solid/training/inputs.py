@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
 from solid.kinds import Ids
-from solid.settings.schema import Head, Settings
+from solid.settings.fields import Head
+from solid.settings.schema import Settings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from solid.data.dataset import Dataset, read_classes
 from solid.errors import DataError, SettingsError
 from solid.kinds import HEADS, HeadKind, Ids
 from solid.semantics.vectors import centred_rows, read_vectors, unit_rows
-from solid.settings.schema import Head, ModelSettings, Settings, VectorKind
+from solid.settings.fields import Head, VectorKind
+from solid.settings.schema import ModelSettings, Settings
 from solid.storage.local import folder_digest, read_json
 from solid.training.inputs import Inputs
 

@@ -18,7 +18,7 @@ from solid.counting.together import ease, item_neighbours, sessions, touched
 from solid.counting.transitions import Neighbours, both_ways, count_transitions, smooth
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
-from solid.settings.schema import CountingSettings
+from solid.settings.heads import CountingSettings
 
 SQUARE = 5
 

@@ -14,7 +14,8 @@ from solid.models.config import ModelConfig
 from solid.models.heads.solid import SolidHead
 from solid.models.recommender import Recommender
 from solid.models.storage import save_model
-from solid.settings.schema import FusionSettings, ModelSettings
+from solid.settings.heads import FusionSettings
+from solid.settings.schema import ModelSettings
 from solid.storage.local import write_json
 
 DIGEST = "00000000000000000000000000000000.dir"

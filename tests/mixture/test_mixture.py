@@ -28,7 +28,7 @@ from solid.mixture.model import Mixture
 from solid.mixture.search import Shares, pick_shares
 from solid.models.layers import shortened
 from solid.models.storage import load_model, named, save_model
-from solid.settings.schema import MixtureSettings
+from solid.settings.heads import MixtureSettings
 from solid.storage.local import write_json
 
 N = 4

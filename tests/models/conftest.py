@@ -10,7 +10,8 @@ import torch
 
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
-from solid.settings.schema import ApgSettings, FinetuneSettings, FusionSettings, ModelSettings
+from solid.settings.heads import ApgSettings, FinetuneSettings, FusionSettings
+from solid.settings.schema import ModelSettings
 
 N_ITEMS, N_CLASSES, DIM, LENGTH = 50, 12, 8, 10
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from solid.models.recommender import Recommender
 from solid.models.storage import load_model, save_model
-from solid.settings.schema import ApgSettings
+from solid.settings.heads import ApgSettings
 
 Make = Callable[..., Recommender]
 BACKBONES = ["sasrec", "gru4rec", "bert4rec", "din"]

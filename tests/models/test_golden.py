@@ -13,7 +13,8 @@ from torch import Tensor
 from solid.models.config import ModelConfig
 from solid.models.layers import real_of
 from solid.models.recommender import Recommender
-from solid.settings.schema import FusionSettings, ModelSettings
+from solid.settings.heads import FusionSettings
+from solid.settings.schema import ModelSettings
 
 TOLERANCE = 1e-4
 RELEASED = ModelSettings(form="released", dim=32, length=10, layers=1, attention_heads=4, dropout=0.0)

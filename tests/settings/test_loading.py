@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from solid.errors import SettingsError
+from solid.settings.fields import MODALITIES
 from solid.settings.loading import load_settings
-from solid.settings.schema import MODALITIES, Settings
+from solid.settings.schema import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECTIONS = (
