@@ -52,33 +52,6 @@ class UserMetrics:
         )
 
 
-def user_metrics(
-    user: NDArray[Any], score: NDArray[Any], label: NDArray[Any], cutoffs: Sequence[int] = CUTOFFS
-) -> UserMetrics:
-    """Evaluate flat rows; users may have any number of rows and of positives, in any order.
-
-    Args:
-        user: integers [R].
-        score: logits [R]; only log loss depends on more than their order.
-        label: 0 or 1 [R].
-        cutoffs: every K.
-
-    Raises:
-        DataError: a score is not finite, a label is neither 0 nor 1, or no user has both labels.
-    """
-    user, score, label = np.asarray(user), np.asarray(score, np.float64), np.asarray(label)
-    if not user.shape == score.shape == label.shape == (user.size,):
-        raise DataError(f"user, score and label must be flat and of one length: {user.shape, score.shape, label.shape}")
-    _check_finite(score, lambda row: user[row])
-    if not np.isin(label, (0, 1)).all():
-        raise DataError("labels must be 0 or 1; turn ratings into positives and negatives first")
-    order = np.lexsort((-score, user))
-    groups = TieGroups.of(user[order], score[order], label[order].astype(np.int64))
-    if not (groups.by_user(groups.positives) * groups.by_user(groups.negatives)).any():
-        raise DataError("no user has both a positive and a negative row, so nothing can be ranked; add candidates")
-    return _among_candidates(groups, score[label == 1], score[label == 0], cutoffs)
-
-
 def candidate_metrics(scores: NDArray[Any], cutoffs: Sequence[int] = CUTOFFS) -> UserMetrics:
     """Evaluate logits [U, 1 + negatives] with each user's one positive in column 0; user = row.
 

@@ -55,24 +55,6 @@ class TieGroups:
     negatives: Int  # [G]
 
     @classmethod
-    def of(cls, user: NDArray[Any], score: NDArray[Any], label: NDArray[Any]) -> Self:
-        """Group rows [R] that are sorted already."""
-        new_user = _changes(user)
-        start = np.flatnonzero(new_user | _changes(score))
-        size = np.diff(start, append=user.size)
-        positives = np.add.reduceat(label, start)
-        owner = np.cumsum(new_user)[start] - 1
-        user_start = np.flatnonzero(new_user)
-        return cls(
-            users=user[user_start].astype(np.int64),
-            first=np.searchsorted(start, user_start),
-            owner=owner,
-            above=start - user_start[owner],
-            positives=positives,
-            negatives=size - positives,
-        )
-
-    @classmethod
     def of_ranks(cls, ranks: Ranks) -> Self:
         """The groups of users with one positive: what scores higher, the positive and its equals, the rest."""
         users = np.arange(len(ranks.above))
@@ -102,8 +84,3 @@ def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Float:
     quotient = np.full(numerator.size, np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator > 0)
     return quotient
-
-
-def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a value differs from the one before it; the first always does."""
-    return np.concatenate([[True], values[1:] != values[:-1]])[: values.size]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import user_metrics
 from torch import Tensor
 
 from solid.data.dataset import Dataset
@@ -18,7 +19,7 @@ from solid.errors import DataError
 from solid.evaluation import scoring
 from solid.evaluation.scoring import View, rank_among_all
 from solid.metrics.base import FULL, UNMASKED
-from solid.metrics.measured import rank_metrics, user_metrics
+from solid.metrics.measured import rank_metrics
 from solid.metrics.ties import Ranks
 from solid.models.config import ModelConfig
 from solid.models.layers import Rows
