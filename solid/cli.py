@@ -20,7 +20,8 @@ from solid.storage.places import FILE, FOLDER, INPUT, input_folder
 from solid.storage.places import Step as StepCommand
 
 if TYPE_CHECKING:
-    from solid.settings.schema import Head, Settings
+    from solid.settings.fields import Head
+    from solid.settings.schema import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,7 +20,8 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.trained import Trained
 from solid.kinds import HEADS
-from solid.settings.schema import Head, Settings
+from solid.settings.fields import Head
+from solid.settings.schema import Settings
 from solid.storage.local import folder_digest, whole_folder
 from solid.tracking import DatasetInfo, track
 from solid.training.step import train

@@ -16,8 +16,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from solid.errors import SettingsError
 from solid.kinds import HEADS
+from solid.settings.fields import Section
 from solid.settings.loading import faults, validated
-from solid.settings.schema import Section, Settings
+from solid.settings.schema import Settings
 from solid.settings.strict_yaml import read_mapping
 
 Values = dict[str, Any]
