@@ -12,6 +12,9 @@ from typing import Any
 
 from solid.errors import DataError
 
+STATE = "state.safetensors"
+"""In an unfinished folder: what an interrupted step resumes from."""
+
 
 def partial_of(out: Path) -> Path:
     """The scratch folder beside ``out`` in which an output is built before it is renamed into place."""

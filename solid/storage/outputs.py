@@ -4,6 +4,7 @@ S3 cannot rename a folder, so the output of a step lies there as
 
     <address>/20261125T031500Z-5f0c2a9e/...    the files of one version
     <address>/solid-manifest.json              the version that counts: its files, their sizes and SHA-256
+    <address>/solid-progress                   while a training works: what another try resumes from
 
 The files of a new version go up beside the older one's. Then its manifest replaces the older manifest, which S3 does
 whole, and only then are the older files removed. A reader takes exactly the files that the manifest lists. So a writer
@@ -31,6 +32,7 @@ from solid.console import say
 from solid.errors import DataError, SettingsError
 from solid.storage.local import whole_file
 from solid.storage.manifest import DAY, MANIFEST, File, Manifest
+from solid.storage.progress import PROGRESS, progress_kept
 from solid.storage.s3 import MissingObjectError, Prefix
 
 
@@ -104,7 +106,8 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
     """Yield the path of a folder to make; when the block ends well, and only then, it is the output at the address.
 
     The path is the same for every try on this machine, so that a training goes on from what an interrupted one left
-    beside it. An older output of the same step is replaced. What was uploaded stays as a local copy.
+    beside it; on another machine it goes on from what that one sent to S3. An older output of the same step is
+    replaced. What was uploaded stays as a local copy.
 
     Args:
         address: where the output goes.
@@ -122,7 +125,8 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
     with _only_writer(folder, target.address):
         if folder.exists():  # its upload failed
             shutil.rmtree(folder)
-        yield folder
+        with progress_kept(folder, target):
+            yield folder
         manifest = Manifest.of(folder, step)
         try:
             _publish(target, manifest, folder)
@@ -207,6 +211,6 @@ def _publish(target: Prefix, manifest: Manifest, folder: Path) -> None:
     older = Manifest.read(target)
     target.write(MANIFEST, manifest.model_dump_json(indent=2).encode())
     try:
-        target.remove([name for name in target.objects() if manifest.outlives(name, older)])
+        target.remove([name for name in target.objects() if name == PROGRESS or manifest.outlives(name, older)])
     except DataError as error:
         say(f"{error}; the new output is in place, files of an older one remain beside it")

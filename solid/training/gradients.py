@@ -16,15 +16,13 @@ from solid.kinds import HEADS
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.models.storage import load_model, save_model
-from solid.storage.local import partial_of, whole_folder
+from solid.storage.local import STATE, partial_of, whole_folder
 from solid.tracking import DatasetInfo, track
 from solid.training.inputs import Inputs
 from solid.training.loop import fit
 from solid.training.outcome import write_outcome
 from solid.training.state import TrainingState
 from solid.training.warm_start import warm_start
-
-_STATE = "state.safetensors"
 
 
 def train_by_gradients(inputs: Inputs, out: Path) -> None:
@@ -62,7 +60,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
     score = f"{settings.training.selection}_{settings.training.metric}"
     decides = HEADS[inputs.head].decides(settings)
     fingerprint = _fingerprint(config, decides, inputs.digests)
-    state = TrainingState.load(partial_of(out) / _STATE, fingerprint, score)
+    state = TrainingState.load(partial_of(out) / STATE, fingerprint, score)
     if state.epoch:
         say(f"resuming after epoch {state.epoch}")
     name = " ".join(filter(None, [inputs.head, config.model.backbone, inputs.ids, config.modality]))
@@ -74,7 +72,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
         state.run_id = run.id
 
         def on_epoch(state: TrainingState) -> None:
-            state.save(partial / _STATE)
+            state.save(partial / STATE)
             row = state.history[-1]
             run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
             figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
@@ -85,7 +83,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
         save_model(partial, model)
         found = {state.score: state.best[state.score]}
         write_outcome(partial, state.history, state.best["epoch"], found, decides)
-        (partial / _STATE).unlink(missing_ok=True)
+        (partial / STATE).unlink(missing_ok=True)
         run.artifacts(partial)
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
 

@@ -20,7 +20,7 @@ from test_interruption import PARAMS, STEPS
 
 from solid.cli import main
 from solid.errors import DataError, SettingsError
-from solid.storage.local import folder_digest
+from solid.storage.local import STATE, folder_digest, partial_of
 from solid.storage.manifest import MANIFEST
 from solid.storage.outputs import (
     download_file,
@@ -30,6 +30,7 @@ from solid.storage.outputs import (
     upload_file,
     upload_when_done,
 )
+from solid.storage.progress import PROGRESS
 from solid.storage.s3 import Prefix, client
 
 pytestmark = pytest.mark.s3
@@ -450,6 +451,82 @@ def test_a_training_goes_on_from_what_an_interrupted_one_left_on_the_machine(
     assert "resuming after epoch 1" in output
     assert folder_digest(download_folder(address)) == folder_digest(local / "static")
     assert [path.suffix for path in Path(os.environ["SOLID_CACHE"], "outputs").iterdir()] == [".lock"]
+
+
+@pytest.mark.slow
+def test_a_training_that_is_told_to_stop_goes_on_on_another_machine(
+    chain: tuple[Path, str, pytest.MonkeyPatch], address: str, programs: Path, elsewhere: Any
+) -> None:
+    local, remote, _ = chain
+    training = [part.format(remote) for part in STEPS["static"]]
+    training += ["--params", f"{remote}/params.yaml", "--out", address]
+    stopped = KILLED.replace("SIGKILL", "SIGTERM")  # as Kubernetes does, before it makes the pod again elsewhere
+    assert subprocess.run([programs / "python", "-c", stopped, *training], check=False).returncode == 143
+    assert list(Prefix(address).objects()) == [PROGRESS]
+    elsewhere()
+    code, output = solid(*training)
+    assert code == 0
+    assert "an interrupted try has left its state there" in output
+    assert "resuming after epoch 1" in output
+    assert contents(download_folder(address)) == contents(local / "static")
+    assert PROGRESS not in Prefix(address).objects()
+
+
+def test_the_state_of_a_step_goes_up_while_it_works(
+    address: str, elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLID_PROGRESS", "0.01")
+    with upload_when_done(address, "train") as folder:
+        state = partial_of(folder) / STATE
+        for content in (b"first", b"second"):
+            write(state.parent, {STATE: content})
+            until = time.monotonic() + 60
+            while Prefix(address).read(PROGRESS) != content:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        # Were the machine gone now, another one would have it.
+        elsewhere()
+        with pytest.raises(KeyboardInterrupt), upload_when_done(address, "train") as there:
+            assert (partial_of(there) / STATE).read_bytes() == b"second"
+            raise KeyboardInterrupt
+        state.unlink()
+        write(folder, NEW)
+    assert PROGRESS not in Prefix(address).objects()
+    assert contents(download_folder(address)) == NEW
+
+
+def test_a_state_that_cannot_be_kept_in_s3_stops_nothing(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_there = Prefix.write
+
+    def refuse(prefix: Prefix, name: str, content: bytes) -> None:
+        if name == PROGRESS:
+            raise DataError("S3 is away")
+        write_there(prefix, name, content)
+
+    monkeypatch.setattr(Prefix, "write", refuse)
+    with upload_when_done(address, "train") as folder:
+        write(partial_of(folder), {STATE: b"state"})
+        write(folder, NEW)
+    assert "not kept in S3 yet: S3 is away" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert contents(download_folder(address)) == NEW
+
+
+def test_no_state_goes_up_where_nobody_wants_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLID_PROGRESS", "0")
+    with pytest.raises(KeyboardInterrupt), upload_when_done(address, "train") as folder:
+        write(partial_of(folder), {STATE: b"state"})
+        raise KeyboardInterrupt
+    assert not Prefix(address).objects()
+    for text in ("soon", "-1", "inf"):
+        monkeypatch.setenv("SOLID_PROGRESS", text)
+        with (
+            pytest.raises(SettingsError, match=f"SOLID_PROGRESS={text}: a number of seconds"),
+            upload_when_done(address, "train"),
+        ):
+            pass
 
 
 def test_an_error_names_the_address_and_not_the_copy(address: str) -> None:
