@@ -6,8 +6,10 @@ Every setting that some head reads has a value here that is not its default, so 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from google.protobuf.json_format import MessageToDict
 
+from pipelines.catalogue import PIPELINES
+from pipelines.deployment import load_deployment
 from solid.cli import main
 from solid.compare.grid import read_table
 from solid.compare.jobs import Plan
@@ -26,6 +31,7 @@ from solid.settings.schema import Settings
 from solid.storage.local import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+SET = re.compile(r"([a-z_]+)={{\$\.inputs\.parameters\['(\w+)'\]}}")  # of a whole section, as a component has it
 ODD: dict[str, dict[str, Any]] = {
     "model": {
         "form": "released", "backbone": "bert4rec", "dim": 8, "length": 5, "layers": 1, "attention_heads": 4,
@@ -192,6 +198,49 @@ def test_by_dvc() -> None:
                 assert set(HEADS[kind].sections(settings)) <= set(body["params"]), (name, kind)
     assert trained == set(HEADS)
     assert set(MAKES_THE_MODEL) <= set(stages["register"]["params"])
+
+
+@pytest.mark.parametrize("name", ["training", "retraining"])
+def test_by_the_pipelines(name: str) -> None:
+    """What the run is given, or the champion was made with, comes to each training; the registration is told, too."""
+    trained = set()
+    for generator in GENERATORS:
+        settings = Settings.model_validate({"fusion": {"generator": generator}, "evaluation": {"baselines": BASELINES}})
+        spec = MessageToDict(PIPELINES[name](load_deployment(image="x"), settings).pipeline_spec)
+        for task in spec["root"]["dag"]["tasks"].values():
+            label = spec["components"][task["componentRef"]["name"]]["executorLabel"]
+            container = spec["deploymentSpec"]["executors"][label]["container"]
+            step, words = container["command"][1], container["args"]
+            # of each setting that the command line gets whole, by which parameter
+            given = dict(SET.fullmatch(word).groups() for word in words if SET.fullmatch(word))
+            if step == "train":
+                head = words[words.index("--head") + 1]
+                head = {"{{$.inputs.parameters['generator']}}": generator}.get(head, head)
+                trained.add(head)
+                expected = set(HEADS[head].sections(settings))
+            elif step == "register" and name == "training":
+                expected = set(MAKES_THE_MODEL)
+            else:
+                continue
+            assert expected <= set(given), task["taskInfo"]["name"]
+            sources = {section: task["inputs"]["parameters"][given[section]] for section in expected}
+            assert sources == {
+                section: {"componentInputParameter": parameter}
+                if name == "training"
+                else {"taskOutputParameter": {"producerTask": "champion", "outputParameterKey": f"new_{parameter}"}}
+                for section, parameter in given.items()
+                if section in expected
+            }
+    assert trained == set(HEADS)
+
+
+def test_a_retraining_registers_with_the_file_that_the_champion_wrote() -> None:
+    spec = MessageToDict(PIPELINES["retraining"](load_deployment(image="x"), Settings()).pipeline_spec)
+    label = spec["components"][spec["root"]["dag"]["tasks"]["register"]["componentRef"]["name"]]["executorLabel"]
+    words = spec["deploymentSpec"]["executors"][label]["container"]["args"]
+    assert words[words.index("--params") + 1].endswith("params.yaml")
+    told = {word.partition("=")[0] for option, word in pairwise(words) if option == "--set"}
+    assert told.isdisjoint(MAKES_THE_MODEL)
 
 
 @pytest.mark.parametrize("head", HEADS)
