@@ -87,7 +87,7 @@ def test_a_setting_that_does_not_fit_stops_a_step_before_it_works(tmp_path: Path
     code, output = invoke("ingest", "--out", str(tmp_path / "raw"), "--set", "data.sauce=x")
     assert (code, output) == (
         1,
-        "Error: settings do not fit:\n  data.sauce: unknown key; known here: source, format\n",
+        "Error: settings do not fit:\n  data.sauce: unknown key; known here: source, format, order\n",
     )
     assert not list(tmp_path.iterdir())
 

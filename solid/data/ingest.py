@@ -16,12 +16,12 @@ def ingest(out: Path, settings: DataSettings) -> None:
     """Copy the source into a folder, recognise its format, and write ``manifest.json``.
 
     The manifest holds ``source`` (an address without credentials; of a local source the name alone, since the same data
-    gives the same bytes wherever it lies), ``format`` (the reader's name), ``digest`` (DVC's of the source files alone)
-    and ``files`` (relative path -> md5).
+    gives the same bytes wherever it lies), ``format`` (the reader's name), ``order`` (of events, as set), ``digest``
+    (DVC's of the source files alone) and ``files`` (relative path -> md5).
 
     Args:
         out: folder to write.
-        settings: source and format.
+        settings: source, format and order.
 
     Raises:
         DataError: the source cannot be fetched, or no reader, or more than one, recognises it.
@@ -38,7 +38,8 @@ def ingest(out: Path, settings: DataSettings) -> None:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): file_md5(path) for path in paths}
         origin = source if "://" in source else Path(source).resolve().name
-        write_json(folder / MANIFEST, {"source": origin, "format": reader.name, "digest": digest, "files": files})
+        manifest = {"source": origin, "format": reader.name, "order": settings.order, "digest": digest, "files": files}
+        write_json(folder / MANIFEST, manifest)
     say(f"{out}: {len(files):,} files from {source}, format {reader.name}")
 
 

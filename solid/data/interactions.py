@@ -20,7 +20,7 @@ class Interactions:
     Attributes:
         users: ``user_id``; row u is user u.
         items: ``ITEM_COLUMNS``; row r is item r + 1, for 0 is padding.
-        events: ``user`` int32, ``item`` int32, ``timestamp`` int64, by user and time, ties in the order of the source.
+        events: ``user`` int32, ``item`` int32, ``timestamp`` int64, in the order of :func:`in_order`.
     """
 
     users: pd.DataFrame
@@ -72,12 +72,37 @@ def k_core(users: NDArray[Any], items: NDArray[Any], user_events: int, item_even
     return mask
 
 
-def number(interactions: pd.DataFrame, items: pd.DataFrame) -> Interactions:
+def in_order(interactions: pd.DataFrame, parts: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Rows [E] of the events by user and time, users in the order in which they first appear.
+
+    Events of a user at the same time are ordered by a number that their two ids draw, the same ones wherever they
+    stand: lines are often grouped by item, and their order would then tell which of two items comes last.
+
+    Args:
+        interactions: ``user_id``, ``item_id``, ``timestamp`` [E].
+        parts: place in time of the part of the source [E]; at the same time, training comes before test.
+    """
+    users, user_ids = pd.factorize(interactions["user_id"])
+    items, item_ids = pd.factorize(interactions["item_id"])
+    drawn = _hashed(user_ids)[users] ^ (_hashed(item_ids)[items] * np.uint64(0x9E3779B97F4A7C15))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # the mix of SplitMix64 (Steele 2014)
+        drawn = (drawn ^ (drawn >> np.uint64(shift))) * np.uint64(factor)
+    places = np.zeros(len(interactions), np.int64) if parts is None else parts
+    return np.lexsort((drawn ^ (drawn >> np.uint64(31)), places, interactions["timestamp"], users))
+
+
+def _hashed(ids: pd.Index[Any]) -> NDArray[np.uint64]:
+    hashes: NDArray[np.uint64] = pd.util.hash_array(np.asarray(ids, dtype=object), hash_key="solid.same.times")
+    return hashes
+
+
+def number(interactions: pd.DataFrame, items: pd.DataFrame, parts: NDArray[np.int64] | None = None) -> Interactions:
     """Number users from 0 and items from 1 in the order in which the source first names them, and sort the events.
 
     Args:
         interactions: ``user_id``, ``item_id``, ``timestamp`` in file order.
         items: ``ITEM_COLUMNS``; may hold more items than the interactions do.
+        parts: as for :func:`in_order`.
     """
     users, user_ids = pd.factorize(interactions["user_id"])
     numbers, item_ids = pd.factorize(interactions["item_id"])
@@ -88,6 +113,9 @@ def number(interactions: pd.DataFrame, items: pd.DataFrame) -> Interactions:
             "timestamp": interactions["timestamp"].to_numpy(),
         }
     )
-    by_time = np.lexsort((events["timestamp"], events["user"]))  # stable
     described = items.set_index("item_id").loc[item_ids].reset_index()[list(ITEM_COLUMNS)]
-    return Interactions(pd.DataFrame({"user_id": user_ids}), described, events.iloc[by_time].reset_index(drop=True))
+    return Interactions(
+        pd.DataFrame({"user_id": user_ids}),
+        described,
+        events.iloc[in_order(interactions, parts)].reset_index(drop=True),
+    )

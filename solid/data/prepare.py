@@ -11,8 +11,10 @@ import pandas as pd
 from solid.console import say
 from solid.data.dataset import HELD_OUT
 from solid.data.interactions import Interactions, check_schema, k_core, number
-from solid.data.readers import Problems, find_reader
-from solid.data.readers.base import BROKEN, EXAMPLES
+from solid.data.readers import Problems, RawData, Reader, find_reader
+from solid.data.readers.base import part_of
+from solid.data.readers.problems import BROKEN, EXAMPLES
+from solid.data.readers.strangers import sort_out, tell
 from solid.data.sequences import Sequences
 from solid.errors import DataError
 from solid.settings.schema import PrepareSettings
@@ -32,15 +34,21 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
         settings: k-core, number of candidates, tolerance for broken lines, seed.
 
     Raises:
-        DataError: too many lines are broken, the filter leaves nothing, or a user touched nearly every item.
+        DataError: too many lines are broken, a file is none that anybody knows, the source has no usable time, the
+            filter leaves nothing, or a user touched nearly every item.
     """
     manifest = _read_manifest(raw)
-    source = find_reader(raw, manifest["format"]).read(raw)
+    reader = find_reader(raw, manifest["format"])
+    source = reader.read(raw)
     check_schema(source)
     _refuse_broken(raw, source.problems, settings.max_bad_share)
+    without_events = _refuse_strangers(raw, source, reader)
+    timed, why = _order(raw, source, reader, manifest.get("order", "time"))
     core = (0 if source.filtered else USUAL_CORE) if settings.k_core == "auto" else settings.k_core
     kept, dropped = _filter(source.interactions, core)
-    numbered = number(kept, source.items)
+    numbered = number(
+        kept if timed else kept.assign(timestamp=kept.index), source.items, kept["file"].map(part_of).to_numpy(np.int64)
+    )
     events = numbered.events
     offsets = np.searchsorted(events["user"], np.arange(len(numbered.users) + 1))
     sequences = Sequences(events["item"].to_numpy(), offsets, len(numbered.items))
@@ -53,6 +61,9 @@ def prepare(raw: Path, out: Path, settings: PrepareSettings) -> None:
         "format": manifest["format"],
         "k_core": core,
         **_count(numbered),
+        "time": {"order": "time" if timed else "file", "why": why, **_ties(events)},
+        "repeats": _repeats(events),
+        "files": {"read": len(source.files), "without_events": without_events},
         "dropped": dropped,
         "source": _tell(source.problems),
     }
@@ -83,6 +94,50 @@ def _refuse_broken(raw: Path, problems: Problems, most: float) -> None:
             f"more than prepare.max_bad_share = {most:.2%} allows; the first:{shown}\n"
             "Repair the source, name its format with data.format, or raise prepare.max_bad_share."
         )
+
+
+def _refuse_strangers(raw: Path, source: RawData, reader: Reader) -> list[str]:
+    """The files that were not read, for they hold no events; an error where that is not known of one."""
+    without, strangers = sort_out(raw, source.files, reader.others)
+    if strangers:
+        raise DataError(
+            f"{raw}: {len(strangers):,} of {len(strangers) + len(source.files):,} files would be left out of what the "
+            f"reader {reader.name} reads:{tell(strangers.items())}\n"
+            "Repair them, or take out of the source what holds no events."
+        )
+    return without
+
+
+def _order(raw: Path, source: RawData, reader: Reader, order: str) -> tuple[bool, str]:
+    """Whether events are ordered by their times, and if not, why; an error where nobody has said that lines do."""
+    if order == "file":
+        return False, "data.order is file"
+    if source.timed:
+        return True, ""
+    if reader.timeless:
+        return False, f"the format {reader.name} has no times"
+    why = source.problems.untimed or "the source has none"
+    raise DataError(
+        f"{raw}: no usable time: {why}. The order of events decides what is held out, so call a column of times "
+        "timestamp, or, where the lines stand in the order of events, oldest first, set data.order=file"
+    )
+
+
+def _ties(events: pd.DataFrame) -> dict[str, float]:
+    """Share of events at the same time as another of the user, and of users whose held-out events are such."""
+    users, times = events["user"].to_numpy(), events["timestamp"].to_numpy()
+    same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])  # as the event before
+    tied = np.append(False, same) | np.append(same, False)
+    last = np.flatnonzero(np.append(users[1:] != users[:-1], True))  # of each user
+    doubtful = same[last - 1] | same[last - 2]
+    return {"tied_events": float(tied.mean()), "tied_held_out": float(doubtful.mean())}
+
+
+def _repeats(events: pd.DataFrame) -> dict[str, int]:
+    """Events with an item that the user had before, and those of them with the item of the event just before."""
+    users, items = events["user"].to_numpy(), events["item"].to_numpy()
+    consecutive = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+    return {"events": int(events.duplicated(["user", "item"]).sum()), "consecutive": int(consecutive.sum())}
 
 
 def _filter(interactions: pd.DataFrame, core: int) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -159,4 +214,18 @@ def _summary(out: Path, stats: dict[str, Any]) -> str:
     for kind, found in stats["source"].items():
         if kind != "lines":
             lines.append(f"  {kind.replace('_', ' ')}: {found['count']:,}, first {found['examples'][0]}")
+    if without := stats["files"]["without_events"]:
+        more = f" and {len(without) - EXAMPLES:,} more" if len(without) > EXAMPLES else ""
+        lines.append(f"  not needed, without events: {', '.join(without[:EXAMPLES])}{more}")
+    if repeats := stats["repeats"]["events"]:
+        again = stats["repeats"]["consecutive"]
+        lines.append(f"  repeats of an item by its user: {repeats:,} events, {again:,} of them one after the other")
+    time = stats["time"]
+    if time["tied_events"]:
+        lines.append(
+            f"  at the same time as another event of the user: {time['tied_events']:.2%} of events, for "
+            f"{time['tied_held_out']:.2%} of users a held-out one; their order is drawn"
+        )
+    if time["order"] == "file":
+        lines.append(f"  NO TIMES USED: events are in the order of the lines, the last line held out; {time['why']}")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import pyarrow.csv
 
 from solid.console import say
 from solid.data.readers.csv_table import EVENT_ROLES, ITEM_ROLES
-from solid.data.readers.delimited import LARGEST_TIME, pick
+from solid.data.readers.delimited import pick
 from solid.errors import DataError
 
 Kind = nw.Implementation
@@ -204,8 +204,6 @@ def _times(data: nw.DataFrame[Any], column: str) -> nw.Expr:
     kind = data.schema[column]
     values = data.get_column(column)
     _refuse_missing(values, column, "events")
-    if kind.is_integer() and max(abs(values.min()), abs(values.max())) >= LARGEST_TIME:  # nanoseconds
-        return nw.col(column).rank("dense")
     if kind.is_numeric():
         return nw.col(column)
     if kind == nw.Date:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from solid.data.interactions import in_order
 from solid.errors import DataError
 from solid.interface.frames import Events
 
@@ -33,11 +34,10 @@ class Histories:
     def of(cls, events: Events) -> Self:
         """Sort a frame's events as ``prepare`` sorts them."""
         table = events.table.to_pandas()
-        by_user, _ = pd.factorize(table["user_id"])
         if "timestamp" not in table:
-            order = np.argsort(by_user, kind="stable")
+            order = np.argsort(pd.factorize(table["user_id"])[0], kind="stable")
         else:
-            order = np.lexsort((table["timestamp"], by_user))  # stable
+            order = in_order(table)
             doubled = table.duplicated(["user_id", "item_id", "timestamp"]).to_numpy()
             order = order[~doubled[order]]
         return cls(table[["user_id", "item_id"]].iloc[order].reset_index(drop=True))

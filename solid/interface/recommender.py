@@ -116,7 +116,7 @@ class Recommender:
         write_csv(given.table, source / "interactions.csv")
         if words is not None:
             write_csv(words.table, source / "items.csv")
-        read_from = DataSettings(source=str(source), format="csv")
+        read_from = DataSettings(source=str(source), format="csv", order="time" if given.columns.time else "file")
         settings = self.settings.model_copy(update={"data": read_from})
         if modality:
             wanted = settings.semantics.model_copy(update={"modalities": (modality,)})

@@ -28,6 +28,9 @@ class DataSettings(Section):
 
     source: str = Field("data", description="folder, https:// or s3:// address of the raw data")
     format: str = Field("auto", description="reader to use, by name; auto looks at the files")
+    order: Literal["time", "file"] = Field(
+        "time", description="of events; file: the lines stand in their order, oldest first, and times are not looked at"
+    )
 
 
 class PrepareSettings(Section):

@@ -69,7 +69,7 @@ def check(out: Path, source: str, files: dict[str, bytes] = FILES) -> None:
     listing = json.dumps([{"md5": md5, "relpath": name} for name, md5 in md5s.items()])
     digest = hashlib.md5(listing.encode()).hexdigest() + ".dir"
     origin = source if "://" in source else Path(source).name  # no path of this machine
-    assert manifest == {"source": origin, "format": "recbole", "digest": digest, "files": md5s}
+    assert manifest == {"source": origin, "format": "recbole", "order": "time", "digest": digest, "files": md5s}
     assert not partial_of(out).exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solid.data.interactions import check_schema, k_core, number
+from solid.data.interactions import check_schema, in_order, k_core, number
 from solid.data.readers import Problems, RawData
 from solid.errors import DataError
 
@@ -57,22 +58,34 @@ def test_numbers_follow_first_appearance_and_events_follow_time() -> None:
     assert numbered.users["user_id"].tolist() == ["bob", "ann"]
     assert numbered.items["item_id"].tolist() == ["y", "x", "z"]
     assert numbered.items["title"].tolist() == ["title of y", "title of x", "title of z"]
-    assert numbered.events.to_numpy().tolist() == [[0, 3, 1], [0, 1, 5], [0, 2, 5], [1, 3, 2], [1, 2, 9]]
+    assert numbered.events.to_numpy().tolist() == [[0, 3, 1], [0, 2, 5], [0, 1, 5], [1, 3, 2], [1, 2, 9]]
     assert [str(kind) for kind in numbered.events.dtypes] == ["int32", "int32", "int64"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30))
-def test_events_of_one_moment_keep_the_order_of_the_source(rows: list[tuple[int, int, int]]) -> None:
-    source = events(*((f"u{user}", f"i{item}", time) for user, item, time in rows))
-    numbered = number(source, items(*(f"i{item}" for item in range(6))))
-    users, products = numbered.users["user_id"].to_numpy(), numbered.items["item_id"].to_numpy()
-    found = list(zip(users[numbered.events["user"]], products[numbered.events["item"] - 1], strict=True))
-    wanted = [
-        (f"u{user}", f"i{item}")
-        for user in dict.fromkeys(row[0] for row in rows)
-        for _, item in sorted(((time, item) for u, item, time in rows if u == user), key=lambda pair: pair[0])
-    ]
-    assert found == wanted
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 3)), min_size=1), st.randoms())
+def test_the_order_of_lines_says_nothing(rows: list[tuple[int, int, int]], chance: Random) -> None:
+    def sequences(rows: list[tuple[int, int, int]]) -> dict[str, list[str]]:
+        source = events(*((f"u{user}", f"i{item}", time) for user, item, time in rows))
+        by_user = source.iloc[in_order(source)].groupby("user_id")
+        assert by_user["timestamp"].is_monotonic_increasing.all()
+        return {str(user): found.tolist() for user, found in by_user["item_id"]}
+
+    assert sequences(rows) == sequences(chance.sample(rows, len(rows)))
+
+
+def test_which_of_two_items_of_one_moment_comes_last_is_even() -> None:
+    """4,000 users have both items at the same time; either comes last for half of them, within four deviations."""
+    source = events(*((f"u{user}", item, 7) for item in ("first", "second") for user in range(4000)))
+    last = source.iloc[in_order(source)].groupby("user_id")["item_id"].last()
+    assert abs((last == "second").mean() - 0.5) < 4 * 0.5 / 4000**0.5
+
+
+def test_at_the_same_time_training_comes_before_test() -> None:
+    source = events(*(("u", f"i{n}", 7) for n in range(20)))
+    parts = np.array([2, *[1] * 9, *[0] * 10])
+    order = in_order(source, parts)
+    assert parts[order].tolist() == sorted(parts)
+    assert source["item_id"].iloc[order[-1]] == "i0"
 
 
 def test_the_schema_is_checked() -> None:

@@ -13,7 +13,8 @@ import pytest
 from solid.data import readers
 from solid.data.dataset import Dataset
 from solid.data.prepare import prepare
-from solid.data.readers.base import BROKEN, Problems, RawData, Reader, assemble
+from solid.data.readers.base import RawData, Reader, assemble
+from solid.data.readers.problems import BROKEN, Problems
 from solid.errors import DataError
 from solid.settings.schema import PrepareSettings
 
@@ -103,6 +104,9 @@ def test_a_small_source_to_the_last_value(raw: Path, tmp_path: Path, capsys: pyt
         "interactions": 7,
         "density": 0.875,
         "length": {"min": 3, "p25": 3, "median": 3, "p75": 4, "p90": 4, "p99": 4, "max": 4},
+        "time": {"order": "time", "why": "", "tied_events": 0.0, "tied_held_out": 0.0},
+        "repeats": {"events": 2, "consecutive": 1},
+        "files": {"read": 1, "without_events": []},
         "dropped": {
             "short_users": {
                 "users": 1,

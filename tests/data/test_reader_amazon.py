@@ -8,7 +8,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BARE, BROKEN, DUPLICATE, UNKNOWN
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, UNKNOWN
 from solid.errors import DataError
 
 

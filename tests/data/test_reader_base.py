@@ -8,7 +8,8 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import READERS, Problems, find_reader
-from solid.data.readers.base import BARE, BROKEN, DUPLICATE, REPEATED, assemble
+from solid.data.readers.base import assemble
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, REPEATED
 from solid.errors import DataError
 
 RECBOLE = {"a.inter": "user_id:token\titem_id:token\nu\ti\n"}

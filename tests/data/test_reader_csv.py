@@ -6,7 +6,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import GENERIC, find_reader
-from solid.data.readers.base import BARE, REPEATED, UNKNOWN
+from solid.data.readers.problems import BARE, REPEATED, UNKNOWN
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "|"])

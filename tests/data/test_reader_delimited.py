@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import write
 
-from solid.data.readers.base import BROKEN, Problems
 from solid.data.readers.delimited import describe, header_of, parse_events, pick, read_delimited
+from solid.data.readers.problems import BROKEN, Problems
 from solid.errors import DataError
 
 COLUMNS = ("user_id", "item_id", "timestamp")
@@ -92,7 +92,7 @@ def test_events_need_a_user_an_item_and_a_number(tmp_path: Path) -> None:
     frame = read_delimited(path, "f", "\t", COLUMNS, problems)
     timed = parse_events(frame, "f", problems, timed=True)
     assert timed[["line", "timestamp"]].to_numpy().tolist() == [[1, 1], [6, 790], [8, -5]]
-    wrong = [f"f:{line}: time is not a number" for line in (4, 5, 7, 9)]
+    wrong = [f"f:{line}: no time: {text!r}" for line, text in ((4, "now"), (5, ""), (7, "inf"), (9, "1e30"))]
     assert problems.examples[BROKEN] == ["f:2: no user", "f:3: no item", *wrong][:5]
     assert problems.counts[BROKEN] == 6
     assert parse_events(frame, "f", Problems(), timed=False)["line"].tolist() == [1, 4, 5, 6, 7, 8, 9]

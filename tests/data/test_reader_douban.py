@@ -6,7 +6,7 @@ import pytest
 from reading import events, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BROKEN, REPEATED
+from solid.data.readers.problems import BROKEN, REPEATED
 from solid.errors import DataError
 
 

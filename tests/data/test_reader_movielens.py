@@ -6,7 +6,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BARE, BROKEN
+from solid.data.readers.problems import BARE, BROKEN
 
 FLAGS = "0|0|0|1|0|1" + "|0" * 13  # Animation, Comedy
 LAYOUTS: dict[str, dict[str, str | bytes]] = {

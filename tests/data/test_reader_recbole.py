@@ -6,7 +6,7 @@ import pytest
 from reading import events, items, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BARE, BROKEN, DUPLICATE, UNKNOWN
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, UNKNOWN
 from solid.errors import DataError
 
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
@@ -43,7 +43,7 @@ def test_problems_are_counted_with_their_place(tmp_path: Path) -> None:
     assert events(raw) == [("u", "1", 1)]
     assert raw.problems.examples == {
         UNKNOWN: ["x.inter:1: 'rating:real': no type among float, float_seq, token, token_seq"],
-        BROKEN: ["x.inter:4: not 4 fields: 'u\\t2\\t4'", "x.inter:5: time is not a number"],
+        BROKEN: ["x.inter:4: not 4 fields: 'u\\t2\\t4'", "x.inter:5: no time: 'x'"],
         DUPLICATE: ["x.inter:3: u 1 1"],
         BARE: ["x.inter:2: 1"],
     }

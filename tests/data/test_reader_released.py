@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reading import events, places, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BROKEN
+from solid.data.readers.problems import BROKEN
 from solid.errors import DataError
 
 

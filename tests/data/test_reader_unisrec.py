@@ -7,7 +7,7 @@ import pytest
 from reading import events, items, places, write
 
 from solid.data.readers import find_reader
-from solid.data.readers.base import BARE, BROKEN
+from solid.data.readers.problems import BARE, BROKEN
 from solid.errors import DataError
 
 HEADER = "user_id:token\titem_id_list:token_seq\titem_id:token\n"

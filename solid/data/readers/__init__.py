@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from pkgutil import resolve_name
 
-from solid.data.readers.base import Problems, RawData, Reader, Vectors
+from solid.data.readers.base import RawData, Reader, Vectors, find_files, relative
+from solid.data.readers.problems import Problems
+from solid.data.readers.strangers import look, tell
 from solid.errors import DataError
 
 __all__ = ["READERS", "Problems", "RawData", "Reader", "Vectors", "find_reader"]
@@ -44,7 +46,10 @@ def find_reader(folder: Path, name: str = "auto") -> Reader:
     if len(fitting) > 1 and GENERIC in fitting:
         fitting.remove(GENERIC)
     if not fitting:
-        raise DataError(f"{folder}: no reader recognises these files; data.format may name one of\n{listing}")
+        looks = [(relative(path, folder), look(path)) for path in find_files(folder, "*")]
+        raise DataError(
+            f"{folder}: no reader recognises these files:{tell(looks)}\ndata.format may name one of\n{listing}"
+        )
     if len(fitting) > 1:
         names = " and ".join(reader.name for reader in fitting)
         raise DataError(f"{folder}: looks like {names}; say which with data.format")

@@ -11,8 +11,9 @@ from typing import Any, TypeGuard
 
 import pandas as pd
 
-from solid.data.readers.base import BROKEN, UNKNOWN, Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.lines import first_lines, json_lines, parse_record
+from solid.data.readers.problems import BROKEN, UNKNOWN, Problems
 
 LEGACY_REVIEW = """reviewerID asin reviewerName helpful reviewText overall summary unixReviewTime reviewTime
     verified style vote image"""

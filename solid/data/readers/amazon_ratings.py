@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from solid.data.readers.amazon import read_metadata
-from solid.data.readers.base import Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.delimited import header_of, parse_events, read_delimited
 from solid.data.readers.lines import first_lines
+from solid.data.readers.problems import Problems
 from solid.errors import DataError
 
 HEADERS = (  # 2023: full and 5-core files; with and without the history of the leave-last-out files
@@ -44,8 +45,9 @@ class AmazonRatings(Reader):
             header = "parent_asin" in columns
             frame = read_delimited(path, name, ",", columns, problems, header=header).rename(columns=NAMES)
             frame = parse_events(frame, name, problems, timed=True)
-            # 2023 counts milliseconds, the layouts before count seconds
-            events[name] = frame if header else frame.assign(timestamp=frame["timestamp"] * 1000)
+            if not header and "timestamp" in frame:  # 2023 counts milliseconds, the layouts before count seconds
+                frame["timestamp"] *= 1000
+            events[name] = frame
         wanted = {item for frame in events.values() for item in frame["item_id"]}
         return assemble(folder, events, read_metadata(folder, wanted, problems), problems, timed=True)
 

@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, REPEATED, Problems
+from solid.data.readers.times import UNITS, unit, within
 from solid.errors import DataError
-
-BROKEN = "broken_lines"
-UNKNOWN = "unknown_fields"
-DUPLICATE = "duplicate_rows"
-REPEATED = "repeats_kept"
-BARE = "items_without_metadata"
 
 ITEM_COLUMNS = ("item_id", "title", "text", "category", "image")
 _FRACTIONAL = 2**43  # seconds and milliseconds lie below; beyond, a fraction says nothing
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
-EXAMPLES = 5
-FEWEST_LINES = 100  # a file with fewer has no share of its own: one broken line would be too many
-
-
-@dataclass
-class Problems:
-    """What was wrong with a source: counts per kind and the first few places of each."""
-
-    read: Counter[str] = field(default_factory=Counter)  # lines by file
-    broken: Counter[str] = field(default_factory=Counter)  # those of them that are broken
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: str, file: str, line: int, what: str) -> None:
-        """Count one problem of a kind; lines count from 1, and 0 stands for a file without lines."""
-        self.add_all(kind, file, 1, [(line, what)])
-
-    def add_all(self, kind: str, file: str, count: int, places: Iterable[tuple[int, str]]) -> None:
-        """Count many problems of a kind in a file; only as many places (line, what) are taken as will be shown."""
-        if count:
-            if kind == BROKEN:
-                self.broken[file] += count
-            self.counts[kind] = self.counts.get(kind, 0) + count
-            shown = self.examples.setdefault(kind, [])
-            for line, what in islice(places, EXAMPLES - len(shown)):
-                place = f"{file}:{line}: {what}" if line else f"{file}: {what}"
-                shown.append(place.encode("utf-8", "backslashreplace").decode("utf-8"))  # for half surrogate pairs
-
-    @property
-    def lines(self) -> int:
-        """Lines read in all files."""
-        return self.read.total()
-
-    def worst(self) -> tuple[str, int, int]:
-        """Where the share of broken lines is largest: a file, or "" for all together, its broken lines and its lines.
-
-        A file of some length counts by itself, so that good files do not hide a bad one. Other problems than broken
-        lines are reported but cost no line of input.
-        """
-        shares = [("", self.broken.total(), self.lines)]
-        shares += [(file, self.broken[file], lines) for file, lines in self.read.items() if lines >= FEWEST_LINES]
-        return max(shares, key=lambda share: share[1] / max(share[2], 1))
 
 
 @dataclass
@@ -74,14 +27,16 @@ class RawData:
 
     Attributes:
         interactions: ``user_id`` str, ``item_id`` str, ``timestamp`` int64, in file order, with the ``file`` (name) and
-            ``line`` each came from. The unit of time is the source's own, only the order counts; a source without time
-            has the row number there.
+            ``line`` each came from. Numbers are times in the source's own unit, dates are microseconds since 1970; only
+            the order counts. A source without usable time has the row number there. Of a source in parts those for
+            training come first, then validation, then test.
         items: ``item_id``, ``title``, ``text``, ``category``, ``image``, all str and "" where unknown; exactly one
             row for each item of the interactions, in order of first appearance. ``text`` holds all words known of
             the item, its title included; ``image`` is a path relative to the folder read.
         problems: what was broken, unknown, doubled or missing.
         filtered: the source is already k-core filtered.
-        timed: the source has time.
+        timed: the source has usable time; where it has not, ``problems.untimed`` may say why.
+        files: names of the files read, pictures among them.
     """
 
     interactions: pd.DataFrame
@@ -89,6 +44,7 @@ class RawData:
     problems: Problems
     filtered: bool
     timed: bool
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,6 +60,10 @@ class Reader(ABC):
 
     name: str
     description: str
+    timeless: bool = False
+    """Whether the format has no time by definition: a user's events stand in their order."""
+    others: tuple[str, ...] = ()
+    """Patterns of names of files that the format has and that hold no events that are not elsewhere."""
 
     @abstractmethod
     def matches(self, folder: Path) -> bool:
@@ -122,10 +82,22 @@ class Reader(ABC):
         return {}
 
 
+PARTS = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2, "testing": 2}
+"""Words in the names of files that are parts of a whole -> their place in time."""
+
+
+def part_of(name: str) -> int:
+    """The place in time of a file of a source in parts: 0 for training or no part, 1 validation, 2 test."""
+    return next((PARTS[word] for word in reversed(re.split(r"[^a-z]+", name.lower())) if word in PARTS), 0)
+
+
 def find_files(folder: Path, *patterns: str) -> list[Path]:
-    """Files below the folder that fit one of the patterns, sorted, without ingest's manifest."""
+    """Files below the folder that fit one of the patterns, without ingest's manifest.
+
+    They are sorted by name; of a source in parts those for training come first, then validation, then test.
+    """
     found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
-    return sorted(found - {folder / "manifest.json"})
+    return sorted(found - {folder / "manifest.json"}, key=lambda path: (part_of(relative(path, folder)), path))
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -153,18 +125,24 @@ def assemble(
         events: file name -> ``user_id``, ``item_id``, ``timestamp`` (where timed), ``line``.
         metadata: file name -> ``item_id``, ``line`` and any of ``title``, ``text``, ``category``.
         problems: filled so far by the reader; the faults found here are added.
-        timed: whether the events have a time.
+        timed: whether the events have a time; ``problems.untimed`` may say that it is of no use.
         filtered: whether the source is already k-core filtered.
 
     Raises:
-        DataError: there is not a single event.
+        DataError: there is not a single event, or a file without time lies beside its own parts.
     """
+    if not timed:
+        _refuse_whole_beside_parts(folder, list(events))
     interactions = _stack(events, ["user_id", "item_id", *(["timestamp"] if timed else [])])
     if interactions.empty:
         shown = "; ".join(problems.examples.get(BROKEN, []))
         found = f" ({shown})" if shown else ""
         raise DataError(f"{folder}: not one interaction could be read{found}; is data.format right for these files?")
+    if timed and not problems.untimed:
+        _check_units(interactions, problems)
+    timed = timed and not problems.untimed
     if timed:
+        interactions = _in_unit(interactions, problems)
         interactions["timestamp"] = _whole(interactions["timestamp"])
         interactions = _distinct(interactions, ["user_id", "item_id", "timestamp"], problems)
     else:
@@ -182,10 +160,51 @@ def assemble(
         bare = first[~first["item_id"].isin(known["item_id"])]
         _count(problems, BARE, bare, "item_id")
     items = items.merge(known[["item_id", "title", "text", "category"]], on="item_id", how="left")
-    items["image"] = items["item_id"].map(_pictures(folder))
+    items["image"] = items["item_id"].map(pictures := _pictures(folder))
     items = items[list(ITEM_COLUMNS)].astype("str").fillna("")
     interactions = interactions[["user_id", "item_id", "timestamp", "file", "line"]]
-    return RawData(interactions, items, problems, filtered, timed)
+    return RawData(interactions, items, problems, filtered, timed, frozenset([*events, *metadata, *pictures.values()]))
+
+
+def _refuse_whole_beside_parts(folder: Path, names: list[str]) -> None:
+    """Without times nothing tells that the events of a whole file are those of its parts."""
+    for name in names:
+        whole = re.sub(rf"[._-]({'|'.join(PARTS)})(?=[._-])", "", name, flags=re.IGNORECASE)
+        if whole != name and whole in names:
+            raise DataError(f"{folder}: {whole} lies beside {name}, which may be a part of it; keep one or the other")
+
+
+def _check_units(interactions: pd.DataFrame, problems: Problems) -> None:
+    """Times in several units, in a file or across files, have no order; the reason shows one of each."""
+    shown: dict[str, str] = {}
+    for file, times in interactions.groupby("file", observed=True, sort=False)["timestamp"]:
+        values = times.to_numpy()
+        main = unit(values)
+        found = {name: within(values, name) for name in UNITS} if main else {"": np.ones(len(values), dtype=bool)}
+        for name, rows in found.items():
+            if rows.any() and name not in shown:
+                row = interactions.loc[times.index[rows][0]]
+                what = f"counts {name} since 1970" if name else "does not count from 1970"
+                shown[name] = f"{file}:{row['line']} {what} ({row['timestamp']:.16g})"
+    if len(shown) > 1:
+        problems.no_time("times are in several units: " + ", but ".join(shown.values()))
+
+
+def _in_unit(interactions: pd.DataFrame, problems: Problems) -> pd.DataFrame:
+    """Without the events that lie before 1980 or after 2100, broken where nearly all others count time since 1970."""
+    times = interactions["timestamp"].to_numpy()
+    if not (main := unit(times)):
+        return interactions
+    outside = interactions[~within(times, main)]
+    for file, rows in outside.groupby("file", observed=True):
+        places = zip(rows["line"].astype(int), rows["timestamp"], strict=True)
+        problems.add_all(
+            BROKEN,
+            str(file),
+            len(rows),
+            ((line, f"time {time:.16g} is not in {main} since 1970") for line, time in places),
+        )
+    return interactions.drop(outside.index).reset_index(drop=True)
 
 
 def _whole(times: pd.Series[float]) -> pd.Series[int]:

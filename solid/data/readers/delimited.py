@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from solid.data.readers.base import BROKEN, Problems
 from solid.data.readers.lines import first_lines, open_binary
+from solid.data.readers.problems import BROKEN, Problems
+from solid.data.readers.times import choose, plain
 from solid.errors import DataError
 
 BLOCK = 1 << 24  # bytes Arrow parses at once; a line must fit in
 SEPARATOR = "\x1f"  # stands in for a separator of several characters, which Arrow does not take
-LARGEST_TIME = 2**53  # up to here a float holds every integer
 
 
 def header_of(path: Path, separator: str) -> list[str]:
@@ -115,15 +115,40 @@ def read_delimited(
     return drop_broken(frame, garbled, name, problems, "not UTF-8")
 
 
-def parse_events(frame: pd.DataFrame, name: str, problems: Problems, *, timed: bool) -> pd.DataFrame:
-    """Keep the rows with a user, an item and (where timed) a number of time; count the others as broken."""
+def parse_events(
+    frame: pd.DataFrame,
+    name: str,
+    problems: Problems,
+    *,
+    timed: bool,
+    times: Sequence[str] = ("timestamp",),
+) -> pd.DataFrame:
+    """Keep the rows with a user, an item and (where timed) a time; count the others as broken.
+
+    Args:
+        frame: ``user_id``, ``item_id``, ``line`` and (where timed) the columns of time.
+        name: what problems call the file.
+        problems: counts what is broken, and learns why times are of no use.
+        timed: whether events have a time.
+        times: the columns that may hold it.
+
+    Returns:
+        ``user_id``, ``item_id``, ``line``, what else the frame has, and (where timed) ``timestamp``, int64 or float64.
+    """
     frame = drop_broken(frame, frame["user_id"] == "", name, problems, "no user")
     frame = drop_broken(frame, frame["item_id"] == "", name, problems, "no item")
-    if not timed:
+    if not timed or frame.empty:
         return frame
-    frame = frame.assign(timestamp=pd.to_numeric(frame["timestamp"], errors="coerce"))
-    wrong = ~(frame["timestamp"].abs() < LARGEST_TIME)
-    return drop_broken(frame, wrong, name, problems, "time is not a number")
+    chosen = choose(frame, times, name, problems)
+    if chosen is None:
+        return frame
+    column, found = chosen
+    texts = frame[column][~found.known].astype("str")
+    places = (
+        (int(line), f"no time: {text[:40]!r}") for line, text in zip(frame["line"][texts.index], texts, strict=True)
+    )
+    problems.add_all(BROKEN, name, len(texts), places)
+    return frame.assign(timestamp=found.values)[found.known].reset_index(drop=True)
 
 
 def drop_broken(frame: pd.DataFrame, broken: pd.Series[bool], name: str, problems: Problems, what: str) -> pd.DataFrame:
@@ -143,9 +168,14 @@ def _utf8(data: bytes, encoding: str) -> bytes:
 
 
 def pick(columns: Sequence[str], roles: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Which column plays which role: for each role the first of its names among the columns, in any case of letters."""
-    lower = {column.lower(): column for column in reversed(columns)}
-    found = {role: next((lower[name] for name in names if name in lower), None) for role, names in roles.items()}
+    """Which column plays which role: for each role the first of its names among the columns.
+
+    Capitals, and what is neither letter nor digit, make no difference.
+    """
+    known = {plain(column): column for column in reversed(columns)}
+    found = {
+        role: next((known[name] for name in map(plain, names) if name in known), None) for role, names in roles.items()
+    }
     return {column: role for role, column in found.items() if column is not None}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from solid.data.readers.base import Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.delimited import parse_events, read_delimited
 from solid.data.readers.lines import first_lines
+from solid.data.readers.problems import Problems
 
 COLUMNS = ("user_id", "item_id", "rating")
 LOOK = 5
@@ -19,6 +20,7 @@ class Douban(Reader):
 
     name = "douban"
     description = "Douban TSV (ratings.dat, *.tsv, *.txt, *.index): user, item, rating; no header, file order for time"
+    timeless = True
 
     def matches(self, folder: Path) -> bool:
         """The first lines of some file have three fields, the last a number of one digit before the point."""

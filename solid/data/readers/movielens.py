@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from solid.data.readers.base import Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.delimited import describe, parse_events, read_delimited
 from solid.data.readers.lines import first_lines
+from solid.data.readers.problems import Problems
 
 RATINGS = ("user_id", "item_id", "rating", "timestamp")
 MOVIES = ("item_id", "title", "category")
@@ -45,6 +46,11 @@ class MovieLens(Reader):
 
     name = "movielens"
     description = "MovieLens u.data + u.item, ratings.dat + movies.dat or ratings.csv + movies.csv"
+
+    others = (
+        *("u.user", "u.genre", "u.occupation", "u.info", "u[1-5ab].base", "u[1-5ab].test", "users.dat", "tags.dat"),
+        *("tags.csv", "links.csv", "genome-scores.csv", "genome-tags.csv", "movies.*", "u.item", "r[a-b1-5].*"),
+    )
 
     def matches(self, folder: Path) -> bool:
         """A ratings file has four columns of numbers, or the header of MovieLens."""

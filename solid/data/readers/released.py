@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from solid.data.readers.base import BROKEN, Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.delimited import drop_broken, read_delimited
 from solid.data.readers.lines import first_lines
+from solid.data.readers.problems import BROKEN, Problems
 from solid.errors import DataError
 
 COLUMNS = ("user_id", "target", "trigger_seq", "click_seq", "label")
@@ -27,6 +28,8 @@ class Released(Reader):
 
     name = "released"
     description = "train.txt and test.txt of the released code: user;target;trigger_seq;click_seq;label"
+    timeless = True
+    others = ("train.txt", "test.txt")  # of classes, in other folders
 
     def matches(self, folder: Path) -> bool:
         """There is a ``train.txt`` with such rows."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from solid.data.readers.base import BROKEN, Problems, RawData, Reader, Vectors, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, Vectors, assemble, find_files, relative
 from solid.data.readers.delimited import drop_broken, header_of, read_delimited
+from solid.data.readers.problems import BROKEN, Problems
 from solid.errors import DataError
 
 SEQUENCES, WHOLE = ".test.inter", ".inter.json"
@@ -31,6 +32,12 @@ class UniSRec(Reader):
     name = "unisrec"
     description = (
         "UniSRec/MISSRec: .test.inter with item lists or .inter.json, .text, .feat1CLS, .feat3CLS, .item2index"
+    )
+    timeless = True
+    others = (
+        *("*.train.inter", "*.valid.inter", "*.test.inter", "*.text", "*.feat1CLS", "*.feat3CLS", "*.feat2CLS"),
+        *("*.index_lemb.json", "*.index_vitemb.json", "*.index.json", "*.item.json", "*.item2index", "*.item2id"),
+        *("*.user2index", "*.user2id", "*.item", "*.user"),
     )
 
     def matches(self, folder: Path) -> bool:

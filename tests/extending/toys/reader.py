@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from solid.data.readers.base import Problems, RawData, Reader, assemble, find_files, relative
+from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
 from solid.data.readers.delimited import parse_events, read_delimited
+from solid.data.readers.problems import Problems
 
 COLUMNS = ("user_id", "item_id", "timestamp", "title")
 
