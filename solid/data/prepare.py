@@ -216,7 +216,7 @@ def _summary(out: Path, stats: dict[str, Any]) -> str:
             lines.append(f"  {kind.replace('_', ' ')}: {found['count']:,}, first {found['examples'][0]}")
     if without := stats["files"]["without_events"]:
         more = f" and {len(without) - EXAMPLES:,} more" if len(without) > EXAMPLES else ""
-        lines.append(f"  not needed, without events: {', '.join(without[:EXAMPLES])}{more}")
+        lines.append(f"  without events of their own: {', '.join(without[:EXAMPLES])}{more}")
     if repeats := stats["repeats"]["events"]:
         again = stats["repeats"]["consecutive"]
         lines.append(f"  repeats of an item by its user: {repeats:,} events, {again:,} of them one after the other")
@@ -227,5 +227,7 @@ def _summary(out: Path, stats: dict[str, Any]) -> str:
             f"{time['tied_held_out']:.2%} of users a held-out one; their order is drawn"
         )
     if time["order"] == "file":
-        lines.append(f"  NO TIMES USED: events are in the order of the lines, the last line held out; {time['why']}")
+        lines.append(
+            f"  NO TIMES: events are in the order of the lines, a user's last one as the latest; {time['why']}"
+        )
     return "\n".join(lines)

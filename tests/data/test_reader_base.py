@@ -18,7 +18,8 @@ RECBOLE = {"a.inter": "user_id:token\titem_id:token\nu\ti\n"}
 def test_every_reader_has_its_own_name_and_a_description() -> None:
     names = [reader.name for reader in READERS]
     assert sorted(names) == [
-        "amazon", "amazon-ratings", "csv", "douban", "movielens", "recbole", "released", "unisrec",
+        "amazon", "amazon-ratings", "csv", "douban", "headless", "movielens", "recbole", "released",
+        "sasrec", "unisrec",
     ]  # fmt: skip
     assert all(reader.description for reader in READERS)
 

@@ -22,6 +22,8 @@ READERS: tuple[Reader, ...] = tuple(
         "movielens:MovieLens",
         "douban:Douban",
         "released:Released",
+        "headless:Headless",
+        "headless:Pairs",
         "csv_table:Csv",
     )
 )

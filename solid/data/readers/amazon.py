@@ -6,13 +6,15 @@ import html
 import re
 from array import array
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import pandas as pd
 
 from solid.data.readers.base import RawData, Reader, assemble, find_files, relative
-from solid.data.readers.lines import first_lines, json_lines, parse_record
+from solid.data.readers.lines import COMPRESSED, first_records, json_lines
 from solid.data.readers.problems import BROKEN, UNKNOWN, Problems
 
 LEGACY_REVIEW = """reviewerID asin reviewerName helpful reviewText overall summary unixReviewTime reviewTime
@@ -30,6 +32,8 @@ USER, ITEM = ("user_id", "reviewerID"), ("parent_asin", "asin")
 LOOK = 20  # first lines in which a record is sought
 TAG = re.compile(r"<[^>]*>")
 SPACE = re.compile(r"\s+")
+DAY = re.compile(r"(\d{1,2}) (\d{1,2}), ?(\d{4})")
+DIGITS = re.compile(r"\d{1,15}")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -62,19 +66,16 @@ def read_metadata(folder: Path, wanted: Collection[str], problems: Problems) -> 
 
 def _files(folder: Path, *, reviews: bool) -> Iterator[Path]:
     """The JSON lines files that hold reviews, or those that hold metadata."""
-    for path in find_files(folder, "*.json", "*.jsonl", "*.json.gz", "*.jsonl.gz"):
+    for path in find_files(
+        folder, *(f"*.{kind}{zipped}" for kind in ("json", "jsonl") for zipped in ("", *COMPRESSED))
+    ):
         record = _first_record(path)
         if _first(record, ITEM) and bool(_first(record, USER)) == reviews:
             yield path
 
 
 def _first_record(path: Path) -> dict[str, Any]:
-    for line in first_lines(path, LOOK):
-        try:
-            return parse_record(line)
-        except ValueError:
-            continue
-    return {}
+    return next(iter(first_records(path, LOOK)), {})
 
 
 def _reviews(path: Path, name: str, problems: Problems) -> pd.DataFrame:
@@ -142,10 +143,18 @@ def _is_text(value: Any) -> TypeGuard[str]:
 
 
 def _milliseconds(record: dict[str, Any]) -> int | None:
-    """Time of a review in milliseconds, the unit of 2023; the layouts before count seconds."""
+    """Time of a review in milliseconds, the unit of 2023; the layouts before count seconds, or name the day."""
     time, unit = record.get("timestamp", record.get("sort_timestamp")), 1
     if time is None:
         time, unit = record.get("unixReviewTime"), 1000
+    if time is None and isinstance(day := record.get("reviewTime"), str) and (match := DAY.fullmatch(day.strip())):
+        month, of_month, year = map(int, match.groups())
+        with suppress(ValueError):
+            return int(datetime(year, month, of_month, tzinfo=UTC).timestamp()) * 1000
+    if isinstance(time, str) and DIGITS.fullmatch(time):
+        time = int(time)
+    if isinstance(time, float) and time.is_integer():
+        time = int(time)
     return time * unit if isinstance(time, int) and abs(time) < 2**53 else None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, REPEATED, Problems
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, EXAMPLES, REPEATED, Problems
 from solid.data.readers.times import UNITS, unit, within
 from solid.errors import DataError
 
@@ -136,7 +136,8 @@ def assemble(
     interactions = _stack(events, ["user_id", "item_id", *(["timestamp"] if timed else [])])
     if interactions.empty:
         shown = "; ".join(problems.examples.get(BROKEN, []))
-        found = f" ({shown})" if shown else ""
+        names = [relative(path, folder) for path in find_files(folder, "*")][:EXAMPLES]
+        found = f" ({shown})" if shown else f" from {', '.join(events or names) or 'an empty folder'}"
         raise DataError(f"{folder}: not one interaction could be read{found}; is data.format right for these files?")
     if timed and not problems.untimed:
         _check_units(interactions, problems)

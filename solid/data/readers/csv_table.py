@@ -35,6 +35,10 @@ ITEM_ROLES = {
     "category": ("category", "categories", "i_category", "genres", "genre", "class", "main_category"),
     "text": ("text", "description"),
 }
+EVENT_WORDS = {  # of an item, where they stand beside events; plain title and text may be those of a review
+    "title": ("product_title", "item_title", "item_name", "product_name", "movie_title", "book_title", "track_name"),
+    "category": ("product_category", "item_category", "category", "category_id", "genre", "genres", "main_category"),
+}
 IGNORED = {"rating", "score", "stars"}  # known, but every interaction is a positive
 
 
@@ -63,11 +67,13 @@ class Csv(Reader):
     def read(self, folder: Path) -> RawData:
         """Read interactions, then the metadata beside them."""
         problems = Problems()
-        tables = list(_tables(folder, ROLES, set(ROLES)))
+        tables = list(_tables(folder, ROLES | EVENT_WORDS, set(ROLES)))
         times = times_of({known.name: known.table.columns for known in tables}, problems)
-        events = {}
+        events, words = {}, {}
         for known in tables:
             frame = _read(known, times.get(known.name, ()), problems)
+            if {"title", "category"} & set(frame):
+                words[known.name] = frame[frame["item_id"] != ""].drop_duplicates("item_id")
             events[known.name] = parse_events(
                 frame, known.name, problems, timed=bool(times), times=times.get(known.name, ())
             )
@@ -75,6 +81,9 @@ class Csv(Reader):
         for known in _tables(folder, ITEM_ROLES, {"item_id"}):
             if known.name not in events and len(known.roles) > 1 and not pick(known.table.columns, {"user_id": USER}):
                 metadata[known.name] = describe(_read(known, (), problems), "|")
+        if not metadata and words:  # of the first event of each item
+            every = pd.concat([frame.assign(file=name) for name, frame in words.items()]).drop_duplicates("item_id")
+            metadata = {str(name): describe(frame, "|") for name, frame in every.groupby("file", sort=False)}
         return assemble(folder, events, metadata, problems, timed=bool(times))
 
 
@@ -104,6 +113,8 @@ def _tables(folder: Path, roles: Mapping[str, tuple[str, ...]], needed: set[str]
     for readings in find_tables(folder):
         for table in readings:
             chosen = pick(table.columns, roles)
+            for column, role in pick(table.always, {role: roles[role] for role in needed}).items():
+                chosen = {other: known for other, known in chosen.items() if known != role} | {column: role}
             if needed <= set(chosen.values()):
                 yield Known(table, relative(table.path, folder), chosen)
                 break

@@ -23,8 +23,11 @@ SEPARATOR = "\x1f"  # stands in for a separator of several characters, which Arr
 
 def header_of(path: Path, separator: str) -> list[str]:
     """The column names on the first line of a file; none where that line is no header."""
+    lines = first_lines(path, 1)
+    if lines and "\0" in lines[0]:  # UTF-16, or no text at all
+        return []
     try:
-        return next(csv.reader(first_lines(path, 1), delimiter=separator), [])
+        return next(csv.reader(lines, delimiter=separator), [])
     except csv.Error:  # a field of over 128 KiB, or bare carriage returns
         return []
 
@@ -143,7 +146,7 @@ def parse_events(
     if chosen is None:
         return frame
     column, found = chosen
-    texts = frame[column][~found.known].astype("str")
+    texts = frame[column][~found.known].astype("str").fillna("")
     places = (
         (int(line), f"no time: {text[:40]!r}") for line, text in zip(frame["line"][texts.index], texts, strict=True)
     )

@@ -36,6 +36,11 @@ class Table(ABC):
     def columns(self) -> list[str]:
         """Names of the columns; none where the file is no such table."""
 
+    @property
+    def always(self) -> list[str]:
+        """Those of the columns that have a value in every row that was looked at."""
+        return self.columns
+
     @abstractmethod
     def read(self, name: str, wanted: Sequence[str], problems: Problems) -> pd.DataFrame:
         """The wanted columns and ``line``, from 1; a column is text, or what parquet holds.
@@ -67,11 +72,18 @@ class JsonLines(Table):
     """An object a line, or an array of objects."""
 
     @cached_property
+    def _first(self) -> list[dict[str, Any]]:
+        return first_records(self.path, LOOK)
+
+    @cached_property
     def columns(self) -> list[str]:
-        """The fields of the first records, those that all have before others."""
-        records = first_records(self.path, LOOK)
-        names = {field: sum(field in record for record in records) for record in records for field in record}
-        return sorted(names, key=lambda field: -names[field])
+        """The fields of the first records."""
+        return list(dict.fromkeys(field for record in self._first for field in record))
+
+    @property
+    def always(self) -> list[str]:
+        """The fields of all of them that are something."""
+        return [field for field in self.columns if all(record.get(field) not in (None, "") for record in self._first)]
 
     def read(self, name: str, wanted: Sequence[str], problems: Problems) -> pd.DataFrame:
         """Read numbers and texts as text, lists of them joined by a bar, anything else as nothing."""

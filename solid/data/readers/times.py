@@ -27,7 +27,20 @@ _PLAIN = (
 _HAPPENING = (
     *("review", "event", "rating", "rate", "purchase", "order", "transaction", "invoice", "click", "view", "visit"),
     *("check_in", "interaction", "action", "behavior", "behaviour", "submit", "submission", "comment", "post", "sale"),
-    *("session", "start", "create", "creation", "created", "listen", "request", "log", "feedback", "impression", "tag"),
+    *(
+        "order_purchase",
+        "session",
+        "start",
+        "create",
+        "creation",
+        "created",
+        "listen",
+        "request",
+        "log",
+        "feedback",
+        "impression",
+        "tag",
+    ),
     *("update", "updated", "modified", "record", "bought", "buy", "basket", "trans", "read", "watched", "played"),
 )
 _DONE = (
@@ -44,7 +57,8 @@ NAMES = (
 )
 """Of columns that say when an event happened; capitals and what is neither letter nor digit make no difference."""
 
-_ALIKE = re.compile(r"time|date|day|(^|[^a-z])(ts|at|on)$", re.IGNORECASE)  # what may be a time under another name
+_ALIKE = re.compile(r"time|date|day|datum|zeit|fecha|hora|heure|jour|(^|[^a-z])(ts|at|on)$", re.IGNORECASE)
+"""What may be a time under another name."""
 
 LARGEST = 2.0**63
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -109,11 +123,15 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 
 
+_SETTLED = {("date_added", "date_updated", "read_at", "started_at"): "date_added"}  # Goodreads
 _KNOWN = {plain(name) for name in NAMES}
 
 
 def candidates(columns: Sequence[str]) -> list[str]:
-    """The columns that are called as times are."""
+    """The columns that are called as times are; of layouts with several the one that is right."""
+    for layout, time in _SETTLED.items():
+        if set(layout) <= set(columns):
+            return [time]
     return [column for column in columns if plain(column) in _KNOWN]
 
 
