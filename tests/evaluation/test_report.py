@@ -16,6 +16,7 @@ import pytest
 from solid.evaluation import projection
 from solid.evaluation.evaluate import evaluate
 from solid.settings.schema import EvaluationSettings
+from solid.storage.local import read_json, write_json
 
 MEBIBYTE = 1 << 20
 
@@ -114,6 +115,26 @@ def test_no_map_without_vectors(prepared: Path, models: dict[str, Path], tmp_pat
     assert "map-0" not in constant(html, "figures")
     assert "The semantic space" not in Page(html).text
     assert "Semantic classes" in Page(html).text
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ({"order": "file", "why": "data.order is file", "tied_events": 0, "tied_held_out": 0}, "No times were used:"),
+        (
+            {"order": "time", "why": "", "tied_events": 0.25, "tied_held_out": 0.5},
+            "25.0% of events happened at the same",
+        ),
+    ],
+)
+def test_the_report_says_what_times_are_worth(
+    prepared: Path, models: dict[str, Path], tmp_path: Path, time: dict[str, object], words: str
+) -> None:
+    stats = read_json(prepared / "stats.json")
+    write_json(prepared / "stats.json", stats | {"time": time, "repeats": {"events": 1234, "consecutive": 5}})
+    evaluate(prepared, models, None, None, tmp_path / "out", EvaluationSettings(bootstrap=100))
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert words in report and "1,234 events repeat an item" in report
 
 
 def test_many_items_are_sampled() -> None:
