@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,7 +14,24 @@ from threadpoolctl import threadpool_limits
 from solid.errors import DataError
 from solid.settings.schema import FeatureSettings
 
+WORD = re.compile(r"\b\w\w+\b")
+# Thai, Lao, Tibetan, Burmese, Khmer, Japanese, Chinese; marks that belong to a letter among them
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
+)
 DECIMALS = 5  # the last digits of a float32 depend on the machine's linear algebra
+
+
+def words_of(text: str) -> list[str]:
+    """Words of two letters or more; where a script puts no spaces between words, every letter and pair of letters.
+
+    Pairs do nearly as well as a dictionary in search (Nie and others, On the use of words and n-grams for Chinese
+    information retrieval, IRAL 2000).
+    """
+    runs = UNSPACED.findall(text)
+    pairs = [run[n : n + size] for run in runs for size in (1, 2) for n in range(len(run) - size + 1)]
+    return WORD.findall(UNSPACED.sub(" ", text) if runs else text) + pairs
 
 
 class Tfidf:
@@ -25,7 +44,7 @@ class Tfidf:
 
     def encode(self, items: pd.DataFrame) -> NDArray[np.float32]:
         """Encode the column ``text``; the vocabulary is made of these texts alone."""
-        words = TfidfVectorizer(sublinear_tf=True)
+        words = TfidfVectorizer(sublinear_tf=True, tokenizer=words_of, token_pattern=None)
         try:
             weights = words.fit_transform(items["text"])
         except ValueError:  # no text has any word
