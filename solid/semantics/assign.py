@@ -16,6 +16,8 @@ from solid.settings.fields import AUTO
 from solid.settings.schema import SemanticsSettings
 from solid.storage.local import read_json, whole_folder, write_json
 
+LARGEST = 0.2  # share of items in one class beyond which classes say little
+
 
 def assign(
     prepared: Path,
@@ -53,6 +55,8 @@ def assign(
     sizes = np.bincount(classes)[1:]
     if sizes.size < wanted:
         say(f"{modality}: {sizes.size} classes instead of {wanted}, for no class may be empty")
+    if (share := sizes.max() / len(items)) > LARGEST:
+        say(f"{modality}: one class holds {share:.0%} of the items, so many have the same vector or nearly")
 
     by_part, of_all = variance_explained(parts, classes)
     quality = {
@@ -74,6 +78,7 @@ def assign(
         "variance_explained": of_all,
         "category_nmi": category_agreement(items["category"], classes),
         "class_size": {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())},
+        "largest_share": float(sizes.max() / len(items)),
         "class_sizes": sizes.tolist(),
         "levels": [
             {"classes": int(level.max()), "variance_explained": explained}

@@ -276,3 +276,28 @@ def test_ids_that_became_floats_are_those_of_the_other_file(tmp_path: Path) -> N
 def test_not_one_interaction_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not one interaction could be read from e\.csv"):
         find_reader(write(tmp_path, {"e.csv": "user,item,time\n"})).read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "category", "text"),
+    [
+        ("'Sports & Outdoors', 'Balls'", "Sports & Outdoors", "Ball. Sports & Outdoors Balls"),
+        ("['Kid's, small', \"Men's\"]", "Kid's, small", "Ball. Kid's, small Men's"),
+        ("Sports Balls", "Sports", "Ball. Sports Balls"),
+    ],
+)
+def test_categories_in_quotes_keep_their_commas(tmp_path: Path, written: str, category: str, text: str) -> None:
+    inter = "user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1.5\n"
+    item = f"item_id:token\ttitle:token_seq\tcategories:token_seq\ni\tBall\t{written}\n"
+    raw = find_reader(write(tmp_path, {"x.inter": inter, "x.item": item})).read(tmp_path)
+    assert items(raw) == [("i", "Ball", text, category, "")]
+
+
+def test_pictures_lie_below_and_second_ones_are_counted(tmp_path: Path) -> None:
+    pictures = ["images/i.png", "images/i.jpg", "images/10/j.JPG", "images/10/deep/k.webp", "images/10/i.png"]
+    write(tmp_path, {"e.csv": "user,item,time\nu,i,1\nu,j,2\nu,k,3\n"} | dict.fromkeys(pictures, b""))
+    raw = find_reader(tmp_path).read(tmp_path)
+    assert [row[4] for row in items(raw)] == ["images/i.jpg", "images/10/j.JPG", "images/10/deep/k.webp"]
+    assert raw.problems.examples["second_pictures"] == [
+        "images/i.png: images/i.jpg is taken for i", "images/10/i.png: images/i.jpg is taken for i",
+    ]  # fmt: skip

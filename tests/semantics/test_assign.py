@@ -70,6 +70,7 @@ def test_two_parts_by_hand(tmp_path: Path) -> None:
         "class_sizes": [2, 1, 1],
         "levels": [{"classes": 3, "variance_explained": 1}],
         "collisions": {"semantic_ids": 3, "items_that_share_one": 2, "most": 2},
+        "largest_share": 0.5,
         "digest": "0123.dir",
     }
 

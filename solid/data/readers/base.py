@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, EXAMPLES, REPEATED, Problems
+from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, EXAMPLES, PICTURED, REPEATED, Problems
 from solid.data.readers.times import UNITS, unit, within
 from solid.errors import DataError
 
@@ -118,7 +118,7 @@ def assemble(
 
     Rows with the same user, item and time are dropped after the first and counted; so are second metadata rows of an
     item. In a source without time a repeat is a second event, so all stay; those outside of sequences are counted.
-    Pictures are files named after the item in a folder ``images/``, whatever the format.
+    Pictures are files named after the item in a folder ``images/`` or below it, whatever the format.
 
     Args:
         folder: the folder read.
@@ -161,7 +161,7 @@ def assemble(
         bare = first[~first["item_id"].isin(known["item_id"])]
         _count(problems, BARE, bare, "item_id")
     items = items.merge(known[["item_id", "title", "text", "category"]], on="item_id", how="left")
-    items["image"] = items["item_id"].map(pictures := _pictures(folder))
+    items["image"] = items["item_id"].map(pictures := _pictures(folder, problems))
     items = items[list(ITEM_COLUMNS)].astype("str").fillna("")
     interactions = interactions[["user_id", "item_id", "timestamp", "file", "line"]]
     return RawData(interactions, items, problems, filtered, timed, frozenset([*events, *metadata, *pictures.values()]))
@@ -236,7 +236,12 @@ def _count(problems: Problems, kind: str, rows: pd.DataFrame, *columns: str) -> 
         problems.add_all(kind, str(file), len(part), ((int(line), " ".join(map(str, ids))) for line, *ids in places))
 
 
-def _pictures(folder: Path) -> dict[str, str]:
-    """Item id -> picture, relative to the folder."""
-    found = (path for path in find_files(folder, "images/*") if path.suffix.lower() in PICTURES)
-    return {path.stem: relative(path, folder) for path in found}
+def _pictures(folder: Path, problems: Problems) -> dict[str, str]:
+    """Item id -> picture, relative to the folder; of several the one in the fewest folders, then the first by name."""
+    pictures: dict[str, str] = {}
+    for path in sorted(find_files(folder, "images/**/*"), key=lambda path: (len(path.parts), path)):
+        if path.suffix.lower() in PICTURES:
+            name = relative(path, folder)
+            if (first := pictures.setdefault(path.stem, name)) != name:
+                problems.add(PICTURED, name, 0, f"{first} is taken for {path.stem}")
+    return pictures

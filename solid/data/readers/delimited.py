@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,8 @@ from solid.errors import DataError
 
 BLOCK = 1 << 24  # bytes Arrow parses at once; a line must fit in
 SEPARATOR = "\x1f"  # stands in for a separator of several characters, which Arrow does not take
+QUOTED = r"\s*[\[(]?\s*['\"]"
+ELEMENT = re.compile(r"""'((?:[^'\\]|'(?=\w))*)'|"([^"]*)\"""")
 
 
 def header_of(path: Path, separator: str) -> list[str]:
@@ -194,6 +197,11 @@ def describe(frame: pd.DataFrame, separator: str) -> pd.DataFrame:
         category is all there is.
     """
     words = frame.reindex(columns=["title", "category", "text"], fill_value="").astype("str")
+    listed = words["category"].str.match(QUOTED)
+    if listed.any():  # ['Sports & Outdoors', 'Balls'] or 'Sports & Outdoors', 'Balls'
+        lists = words["category"][listed].map(lambda text: "|".join(map("".join, ELEMENT.findall(text))))
+        words["category"] = words["category"].str.replace(separator, "|", regex=False).mask(listed, lists)
+        separator = "|"
     names = words["category"].str.replace(separator, " ", regex=False)
     text = (words["title"] + ". " + names + ". " + words["text"]).str.replace(r"\.*(\. )+", ". ", regex=True)
     wordless = (words["title"] == "") & (words["text"] == "")

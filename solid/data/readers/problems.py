@@ -12,6 +12,7 @@ UNKNOWN = "unknown_fields"
 DUPLICATE = "duplicate_rows"
 REPEATED = "repeats_kept"
 BARE = "items_without_metadata"
+PICTURED = "second_pictures"
 
 EXAMPLES = 5
 FEWEST_LINES = 100  # a file with fewer has no share of its own: one broken line would be too many
