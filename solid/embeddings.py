@@ -10,11 +10,13 @@ from solid.data.dataset import Dataset
 from solid.errors import DataError
 from solid.models.recommender import Recommender
 from solid.models.storage import load_model_of
-from solid.storage.local import whole_folder
+from solid.storage.local import whole_folder, write_json
 
 
 def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
     """Write ``id.npy``, the item embeddings float32 [N, d] of a model trained on items, without the padding row.
+
+    ``embeddings.json`` has the digest of the data.
 
     Args:
         prepared: output of prepare, on which the model was trained.
@@ -24,10 +26,12 @@ def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
     Raises:
         DataError: the model reads classes, or was trained on other data.
     """
-    trained = load_model_of(Dataset.load(prepared), model)
+    dataset = Dataset.load(prepared)
+    trained = load_model_of(dataset, model)
     if not isinstance(trained, Recommender):
         raise DataError(f"{model}: {trained.config.head} has no embeddings; those of a model on item ids are needed")
     if trained.config.ids != "item":
         raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
     with whole_folder(out, holds="id.npy") as folder:
         np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)
+        write_json(folder / "embeddings.json", {"digest": dataset.stats["digest"]})

@@ -76,7 +76,8 @@ class Dataset:
         owners = interactions["user"].to_numpy()
         candidates = {split: _load(folder / f"candidates_{split}.npy", np.load) for split in HELD_OUT}
         for split, drawn in candidates.items():
-            if len(drawn) != len(users) or drawn.min() < 1 or drawn.max() > len(items):
+            whole = drawn.ndim == 2 and drawn.size and drawn.dtype.kind in "iu"
+            if not whole or len(drawn) != len(users) or drawn.min() < 1 or drawn.max() > len(items):
                 raise DataError(
                     f"{folder}/candidates_{split}.npy: does not fit users and items; run solid prepare again"
                 )
@@ -84,6 +85,14 @@ class Dataset:
             raise DataError(f"{folder}/interactions.parquet: not sorted by user; run solid prepare again")
         offsets = np.searchsorted(owners, np.arange(len(users) + 1))
         sequences = Sequences(interactions["item"].to_numpy(np.int32), offsets, len(items))
+        touched = owners.astype(np.int64) * (len(items) + 1) + sequences.items
+        for split, drawn in candidates.items():
+            keys = np.arange(len(users))[:, None] * (len(items) + 1) + drawn
+            if (wrong := np.isin(keys, touched).any(axis=1)).any():
+                raise DataError(
+                    f"{folder}/candidates_{split}.npy: among those of user {wrong.argmax()} are items that the user "
+                    "touched; run solid prepare again"
+                )
         times = interactions["timestamp"].to_numpy(np.int64)
         return cls(users, items, sequences, candidates, read_json(folder / "stats.json"), times)
 
@@ -95,17 +104,32 @@ def _load(path: Path, load: Callable[[Path], Any]) -> Any:
         raise DataError(f"{path}: damaged ({error}); run solid prepare again") from None
 
 
-def read_classes(semantics: Path, n_items: int) -> NDArray[np.int32]:
+def check_digest(description: Path, digest: str) -> None:
+    """Check that a step's output was made from these data, as its description in JSON says.
+
+    Raises:
+        DataError: it was made from others, which may have as many items.
+    """
+    made = read_json(description).get("digest", digest) if description.is_file() else digest
+    if made != digest:
+        raise DataError(f"{description}: made from data {made!r}, not from {digest!r} as the prepared; make it again")
+
+
+def read_classes(semantics: Path, n_items: int, digest: str) -> NDArray[np.int32]:
     """The classes of every item at each level, int32 [N + 1, S], from an output folder of assign; 0 for padding.
 
     Raises:
-        DataError: the table is missing, or is not one of these items.
+        DataError: the table is missing, damaged, or not one of these items of these data.
     """
+    check_digest(semantics / "quality.json", digest)
     path = semantics / "semantic_ids.parquet"
     if not path.is_file():
         raise DataError(f"{path}: no such file; is {semantics} the output of solid assign?")
-    table = pd.read_parquet(path)
+    table = _load(path, pd.read_parquet)
     if not np.array_equal(table["item"], np.arange(1, n_items + 1)):
         raise DataError(f"{path}: made for other items than the {n_items:,} prepared; run solid assign again")
-    levels = table.drop(columns="item").to_numpy(np.int32)
+    levels = table.drop(columns="item").to_numpy()
+    if levels.dtype.kind not in "iu" or not levels.size or levels.min() < 1:
+        raise DataError(f"{path}: classes are not whole numbers from 1; run solid assign again")
+    levels = levels.astype(np.int32)
     return np.concatenate([np.zeros_like(levels[:1]), levels])

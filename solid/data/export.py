@@ -63,7 +63,7 @@ def export(prepared: Path, semantics: tuple[Path, ...], out: Path, negatives: in
         place = f"{read_json(folder / 'quality.json')['modality']}/{BACKBONE}"
         if place in words:
             raise DataError(f"{folder}: a second table of the modality {place.split('/')[0]}; export them one by one")
-        words[place] = pa.array(read_classes(folder, dataset.n_items)[:, 0]).cast(pa.string())
+        words[place] = pa.array(read_classes(folder, dataset.n_items, dataset.stats["digest"])[:, 0]).cast(pa.string())
     with whole_folder(out, holds="id/train.txt") as partial:
         for place in words:
             (partial / place).mkdir(parents=True, exist_ok=True)

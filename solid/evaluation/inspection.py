@@ -28,12 +28,14 @@ class SemanticSpace:
         modality: what the classes were made from.
         reader: name of the first model that reads them.
         classes: int64 [N], row r = class of item r + 1.
+        digest: of the data.
     """
 
     name: str
     modality: str
     reader: str
     classes: Ints
+    digest: str
 
     @property
     def sizes(self) -> Ints:
@@ -49,7 +51,7 @@ class SemanticSpace:
         folders = {"id": embeddings, "text": features, "image": features}
         if not all(folders[part] for part in self.modality.split("_")):
             return None
-        parts = item_vectors(self.modality, features, embeddings, len(self.classes))
+        parts = item_vectors(self.modality, features, embeddings, len(self.classes), self.digest)
         return np.concatenate([part[rows] for part in parts.values()], axis=1)
 
 
@@ -62,7 +64,7 @@ def semantic_spaces(models: Mapping[str, Model]) -> list[SemanticSpace]:
             continue
         taken = any(space.name == modality for space in spaces.values())
         name = f"{modality} ({reader})" if taken else modality
-        spaces[classes.tobytes()] = SemanticSpace(name, modality, reader, classes)
+        spaces[classes.tobytes()] = SemanticSpace(name, modality, reader, classes, model.config.digest)
     return list(spaces.values())
 
 

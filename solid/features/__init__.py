@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def extract_features(
 
     Each matrix is float32 [N, dim], not normalised; the row of an item with nothing to encode is zero. A modality that
     the data does not have is left out, unless the settings name an encoder for it. ``features.json`` has for each
-    modality its encoder, its dim, and the number of items whose row is zero (``missing``).
+    modality its encoder, its dim, and the number of items whose row is zero (``missing``); ``digest`` is the data's.
 
     Args:
         raw: output of ingest; pictures are read from it, and precomputed vectors.
@@ -43,7 +43,8 @@ def extract_features(
     vectors = find_reader(raw, read_json(raw / "manifest.json")["format"]).vectors(raw)
     encoders = {modality: choose_encoder(modality, items, vectors.get(modality), settings) for modality in MODALITIES}
     _check_modalities(modalities, {"id", *(name for name, encoder in encoders.items() if encoder)})
-    found = {}
+    digest = read_json(prepared / "stats.json")["digest"]
+    found: dict[str, Any] = {}
     with whole_folder(out, holds="features.json") as folder:
         for modality, encoder in encoders.items():
             if encoder is None:
@@ -58,7 +59,7 @@ def extract_features(
             np.save(folder / f"{modality}.npy", matrix, allow_pickle=False)
             found[modality] = {"encoder": encoder.name, "dim": matrix.shape[1], "missing": missing}
             say(f"{modality}: {encoder.name}, {len(items)} x {matrix.shape[1]}, {missing} items without")
-        write_json(folder / "features.json", found)
+        write_json(folder / "features.json", found | {"digest": digest})
 
 
 def _check_modalities(wanted: Sequence[str], parts: set[str]) -> None:

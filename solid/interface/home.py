@@ -147,6 +147,7 @@ class Home:
         features, embeddings = (folder / name for name in ("features", "embeddings"))
         modality = self.catalogue.model.config.about["modality"]
         rows = map_rows(len(self.classes), seed)
-        vectors = SemanticSpace(modality, modality, self.head, self.classes).vectors(rows, features, embeddings)
+        space = SemanticSpace(modality, modality, self.head, self.classes, self.catalogue.model.config.digest)
+        vectors = space.vectors(rows, features, embeddings)
         assert vectors is not None
         return rows, project(vectors, seed)

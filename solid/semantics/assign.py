@@ -45,7 +45,7 @@ def assign(
         modality = _what_there_is(features)
     items = pd.read_parquet(items_file, columns=["category"])
     digest = read_json(prepared / "stats.json")["digest"]
-    parts = item_vectors(modality, features, embeddings, len(items))
+    parts = item_vectors(modality, features, embeddings, len(items), digest)
     vectors = np.concatenate(list(parts.values()), axis=1)
     wanted = number_of_classes(settings.classes, len(items))
     levels, algorithm = residual_clusters(vectors, wanted, settings.levels, settings.seed)

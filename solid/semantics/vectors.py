@@ -7,21 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solid.data.dataset import check_digest
 from solid.errors import DataError, SettingsError
 from solid.settings.fields import MODALITIES
 
 Float32 = NDArray[np.float32]
 
 
-def item_vectors(modality: str, features: Path | None, embeddings: Path | None, items: int) -> dict[str, Float32]:
+def item_vectors(
+    modality: str, features: Path | None, embeddings: Path | None, items: int, digest: str
+) -> dict[str, Float32]:
     """The vectors [N, d] of each part of the modality, rows of length 1 (or 0 where an item has nothing).
 
     Raises:
         SettingsError: no such modality.
-        DataError: vectors are missing, broken or of other than ``items`` items.
+        DataError: vectors are missing, broken, of other than ``items`` items, or made from other data.
     """
     files = _vector_files(modality, features, embeddings)
-    return {part: unit_rows(read_vectors(path, items)) for part, path in files.items()}
+    return {part: unit_rows(read_vectors(path, items, digest)) for part, path in files.items()}
 
 
 def centred_rows(matrix: Float32) -> Float32:
@@ -67,12 +70,13 @@ def _vector_files(modality: str, features: Path | None, embeddings: Path | None)
     return {part: files[part] for part in modality.split("_")}
 
 
-def read_vectors(path: Path, items: int) -> Float32:
+def read_vectors(path: Path, items: int, digest: str) -> Float32:
     """A matrix [N, d] of vectors of all items.
 
     Raises:
-        DataError: it is missing, broken or of other than ``items`` items.
+        DataError: it is missing, broken, of other than ``items`` items, or made from data of another digest.
     """
+    check_digest(path.with_name("embeddings.json" if path.stem == "id" else "features.json"), digest)
     try:
         matrix = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:

@@ -32,7 +32,7 @@ def prepared(tmp_path: Path) -> Path:
     events.assign(timestamp=range(len(events))).to_parquet(folder / "interactions.parquet")
     np.save(folder / "candidates_valid.npy", np.array([[5, 6], [9, 8]], np.int32))
     np.save(folder / "candidates_test.npy", np.array([[9, 4], [8, 9]], np.int32))
-    (folder / "stats.json").write_text("{}")
+    (folder / "stats.json").write_text('{"digest": "d"}')
     return folder
 
 
@@ -42,7 +42,7 @@ def semantics(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     table = pd.DataFrame({"item": range(1, N_ITEMS + 1), "class": CLASSES[1:]}, dtype=np.int32)
     table.to_parquet(folder / "semantic_ids.parquet")
-    (folder / "quality.json").write_text(json.dumps({"modality": "text"}))
+    (folder / "quality.json").write_text(json.dumps({"modality": "text", "digest": "d"}))
     return folder
 
 

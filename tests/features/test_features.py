@@ -57,6 +57,7 @@ def _matrix(folder, modality):
 def test_every_item_gets_a_row_and_the_missing_are_counted(sample, out):
     items = pd.read_parquet(sample[1] / "items.parquet")
     described = json.loads((out / "features.json").read_text())
+    assert described.pop("digest") == json.loads((sample[1] / "stats.json").read_text())["digest"]
     assert described == {
         "text": {"encoder": "tfidf", "dim": 256, "missing": BARE},
         "image": {"encoder": "pixels", "dim": 320, "missing": BARE},
