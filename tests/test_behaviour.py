@@ -30,7 +30,7 @@ from solid.training.state import TrainingState
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-EPOCHS = 12
+EPOCHS = 4
 
 
 class Trained:

@@ -36,7 +36,7 @@ def shrink(notebook: nbformat.NotebookNode) -> None:
 
 
 @pytest.mark.slow
-def test_from_a_frame_to_recommendations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_frame_to_recommendations(quick_python: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOLID_TRACKING", raising=False)
     notebook = nbformat.read(EXAMPLES / "recommend.ipynb", as_version=4)
     shrink(notebook)

@@ -20,7 +20,8 @@ def ask(address: str, python: str, program: str) -> NoReturn:
     """
     arguments = sys.argv[1:]
     if program.rpartition("/")[2].startswith("python"):
-        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-c", "-m")):
+        plain = arguments and (arguments[0] in ("-c", "-m") or not arguments[0].startswith("-"))
+        if not plain and arguments[:2] != ["-P", "-m"]:
             os.execv(python, [python, *arguments])  # options, or a program on stdin: let the interpreter see to that
     else:
         arguments = [program, *arguments]

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import traceback
+import weakref
 from contextlib import suppress
 from typing import NoReturn
 
@@ -37,6 +38,10 @@ def main(address: str) -> None:
         for name in _IMPORTED:
             importlib.import_module(name)
         gc.freeze()  # what is imported stays shared: no fork's collector looks through it
+        # What libraries do at the end is this process's to do; taking PyTorch apart would be half of a short program.
+        atexit.unregister(sys.modules["torch._dynamo.utils"].dump_compile_times)
+        for finalizer in weakref.finalize._registry:
+            finalizer.atexit = False
         _serve(server)
 
 
@@ -120,8 +125,10 @@ def _run(
 
 def _execute(arguments: list[str]) -> None:
     what, *rest = arguments
-    if what == "-m":
-        sys.path.insert(0, os.getcwd())
+    if what == "-P":  # of modules alone, see the client
+        _, *rest = rest
+    if what in ("-m", "-P"):
+        sys.path[:0] = [os.getcwd()] if what == "-m" else []
         sys.argv = rest
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif what == "-c":
