@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "semantics": {"classes": 12},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "batch_size": 8192},
+    "counting": COUNTING,
     "evaluation": {"bootstrap": 100},
 }
 

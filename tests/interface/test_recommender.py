@@ -26,6 +26,7 @@ from solid.errors import DataError, SettingsError, SolidError
 from solid.models.storage import load_model
 from solid.storage.local import read_json
 
+PYTHON = sys.executable
 SETTINGS: dict[str, dict[str, Any]] = {
     "prepare": {"k_core": 3, "negatives": 20},
     "features": {"dim": 8},
@@ -65,12 +66,12 @@ COLUMNS = {"user": "shopper", "item": "product", "time": "when"}
 
 
 @pytest.fixture(scope="module")
-def solid(events: pd.DataFrame, items: pd.DataFrame) -> Recommender:
+def solid(events: pd.DataFrame, items: pd.DataFrame, quick_python: None) -> Recommender:
     return Recommender(settings=SETTINGS, seed=3).fit(events, items, **COLUMNS)
 
 
 @pytest.fixture(scope="module")
-def static(events: pd.DataFrame) -> Recommender:
+def static(events: pd.DataFrame, quick_python: None) -> Recommender:
     model = Recommender("static", settings=SETTINGS)
     return model.fit(pl.from_pandas(events), **COLUMNS)
 
@@ -302,7 +303,11 @@ def test_what_cannot_be_is_told(static: Recommender, events: pd.DataFrame, capsy
 
 
 def test_a_person_sees_one_line_a_step_or_all_and_nothing_is_tracked_unless_asked(
-    events: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    events: pd.DataFrame,
+    quick_python: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for variable in ("SOLID_TRACKING", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(variable, raising=False)
@@ -336,9 +341,7 @@ events = pd.read_parquet({str(tmp_path / "events.parquet")!r})
 Recommender("static", settings={endless!r}, verbose=True).fit(events, **{COLUMNS!r})
 """
     environment = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
-    with subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([PYTHON, "-c", script], env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
             if "epoch   3" in line:
@@ -360,7 +363,7 @@ def test_importing_solid_is_light() -> None:
         "import sys, solid; before = set(sys.modules); from solid import Recommender; print(*before);"
         "print(*sys.modules); print(Recommender.__name__, solid.__version__)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
     alone, with_recommender, said = done.stdout.splitlines()
     heavy = {"torch", "sklearn", "mlflow", "boto3", "plotly", "transformers"}
     assert heavy.isdisjoint(with_recommender.split())
