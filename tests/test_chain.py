@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from shrunk import SEARCHES
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +23,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "semantics": {"modalities": ["id_text", "image"]},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 2, "batch_size": 8192},
-    "counting": {"users": 200},
     "evaluation": {"bootstrap": 100, "baselines": ["transitions", "static"]},
+    **SEARCHES,
 }
 MODELS = [
     "SOLID id_text",

@@ -17,6 +17,7 @@ import click
 import pytest
 import yaml
 from blocks import COMMANDS, OTHERS, Block
+from shrunk import SEARCHES
 
 from pipelines.cli import main as pipeline
 from solid.cli import main as solid
@@ -37,8 +38,8 @@ SMALL: dict[str, Any] = {
     "semantics": {"classes": 12},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "batch_size": 8192},
-    "counting": COUNTING,
     "evaluation": {"bootstrap": 100},
+    **SEARCHES,
 }
 
 
