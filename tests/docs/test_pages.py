@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
     "prepare": {"negatives": 9},
     "semantics": {"classes": 12},
     "model": {"dim": 8, "attention_heads": 2, "length": 5},
-    "training": {"epochs": 1, "batch_size": 8192},
+    "training": {"epochs": 1, "batch_size": 8192, "negatives": 4},
     "evaluation": {"bootstrap": 100},
     **SEARCHES,
 }

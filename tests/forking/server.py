@@ -18,6 +18,8 @@ import weakref
 from contextlib import suppress
 from typing import NoReturn
 
+from callers import name_callers
+
 _IMPORTED = [
     "boto3", "dvc.cli", "dvc.commands.repro", "dvc.repo", "jinja2", "kfp.kubernetes", "kfp.local", "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store", "pandas", "PIL.Image", "plotly.graph_objects", "pyarrow.parquet",
@@ -37,6 +39,7 @@ def main(address: str) -> None:
         sys.path.pop(0)  # the folder of this file
         for name in _IMPORTED:
             importlib.import_module(name)
+        name_callers(sys.modules["kfp.dsl.pipeline_task"])
         gc.freeze()  # what is imported stays shared: no fork's collector looks through it
         # What libraries do at the end is this process's to do; taking PyTorch apart would be half of a short program.
         atexit.unregister(sys.modules["torch._dynamo.utils"].dump_compile_times)

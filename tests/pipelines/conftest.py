@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 import subprocess
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from by_hand import IMAGE, ROOT, SMALL, Chain, commands
 from forking import forking
+from forking.callers import name_callers
 from kfp.dsl import pipeline_task
 from kfp.dsl.graph_component import GraphComponent
 
@@ -24,9 +22,7 @@ from solid.data.sample import write_sample
 from solid.settings.loading import load_settings
 from solid.settings.schema import Settings
 
-# To name a caller, kfp takes the whole stack with its lines of code, some sixty times a pipeline: seconds where as many
-# modules are loaded as here. The names alone do.
-pipeline_task.inspect = SimpleNamespace(stack=partial(inspect.stack, context=0))
+name_callers(pipeline_task)
 
 
 @pytest.fixture(scope="session")
