@@ -20,6 +20,7 @@ SMALL = [
     "apg={rank: 4, expansion: 6}",
     "fusion.generator=apg",
     "evaluation={bootstrap: 100, baselines: [static, finetune]}",
+    "mixture={users: 100, shares: [0.2, 0.5]}",
 ]
 
 
