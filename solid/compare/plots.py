@@ -11,6 +11,7 @@ import numpy as np
 from solid.compare.results import Gain, Line, main_figure
 from solid.compare.table import SHOWN_GAINS, is_significant
 from solid.evaluation.plots import Figure, as_dict, blank, escape, rounded
+from solid.kinds import HEADS
 from solid.metrics.catalogue import metric, titles
 
 Styles = Mapping[str, Mapping[str, str]]
@@ -142,7 +143,7 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
 
 
 def trainings(lines: Sequence[Line], styles: Styles, columns: tuple[str, ...], title: str) -> dict[str, Figure]:
-    """For each data set and backbone, a thin line a seed of every row over the epochs.
+    """For each data set and backbone, a thin line a seed of every row that is trained in epochs.
 
     Args:
         lines: of the table.
@@ -153,7 +154,7 @@ def trainings(lines: Sequence[Line], styles: Styles, columns: tuple[str, ...], t
     figures = {}
     for place, group in groupby(lines, place_of):
         figure = blank(place, x="epoch", y=title, height=320)
-        for line in group:
+        for line in (line for line in group if HEADS[line.row.head].by_gradients):  # others try settings, no epochs
             for seed, score in line.scores.items():
                 column = next((name for name in map(str, score.history) if name.startswith(columns)), None)
                 if column is None:

@@ -13,7 +13,7 @@ from solid.compare.grid import Table
 from solid.compare.results import Line, main_figure
 from solid.evaluation.page import page
 from solid.evaluation.plots import Figure, line_styles
-from solid.kinds import BACKBONES
+from solid.kinds import BACKBONES, HEADS
 from solid.metrics.catalogue import metric
 
 _BASELINE = {"color": "#8a8f98", "dash": "solid"}
@@ -43,6 +43,7 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
         main=metric(main_figure(lines)),
         places={place: list(group) for place, group in groupby(lines, plots.place_of)},
         lines=lines,
+        learners=[row.name for row in table.rows if HEADS[row.head].by_gradients],
         metrics={name: title for name, title in tables.TITLES.items() if name in measured},
         about={name: metric(name).about for name in tables.TITLES},
         compared={name: tables.TITLES[name] for name in tables.SHOWN_GAINS if name in measured},
