@@ -124,6 +124,7 @@ TRAIN = Step(
         Input("features", "Output of features: what items are, or which are alike.", required=False),
         Input("semantics", "Output of assign (with --ids semantic or both, or --head solid).", required=False),
         Input("semantic_model", "Trained duet or apg on classes, from which solid starts.", required=False),
+        Input("trunk", "Trained static model to start as; only what is added to it is trained.", required=False),
         Input("parts", "A trained model and its name, for --head mixture.", required=False, many=True),
     ),
     "Weights (safetensors), configuration, and history: every epoch, or setting, tried, and its worth on validation.",

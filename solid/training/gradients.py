@@ -22,7 +22,7 @@ from solid.training.inputs import Inputs
 from solid.training.loop import fit
 from solid.training.outcome import write_outcome
 from solid.training.state import TrainingState
-from solid.training.warm_start import warm_start
+from solid.training.warm_start import start_as_trunk, warm_start
 
 
 def train_by_gradients(inputs: Inputs, out: Path) -> None:
@@ -51,10 +51,9 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
     torch.manual_seed(settings.training.seed)
     model = Recommender(config, classes, {kind: torch.from_numpy(matrix) for kind, matrix in inputs.vectors.items()})
     if inputs.semantic_model:
-        start = load_model(inputs.semantic_model, fold=False)
-        if not isinstance(start, Recommender):
-            raise DataError(f"{inputs.semantic_model}: a {start.config.head} model has no weights to start from")
-        warm_start(model, start)
+        warm_start(model, _start(inputs.semantic_model))
+    if inputs.trunk:
+        start_as_trunk(model, _start(inputs.trunk))
     model.to(_device(settings.training.device))
 
     score = f"{settings.training.selection}_{settings.training.metric}"
@@ -86,6 +85,13 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
         (partial / STATE).unlink(missing_ok=True)
         run.artifacts(partial)
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
+
+
+def _start(folder: Path) -> Recommender:
+    start = load_model(folder, fold=False)
+    if not isinstance(start, Recommender):
+        raise DataError(f"{folder}: a {start.config.head} model has no weights to start from")
+    return start
 
 
 def _device(name: str) -> torch.device:

@@ -27,6 +27,7 @@ class Inputs:
         vectors: kind -> of every item, float32 [N + 1, F], of length 1, centred unless the head counts; zero for
             padding and items without.
         semantic_model: folder of the model that it starts from.
+        trunk: folder of the static model that it starts as; only what it adds is trained.
         parts: name -> folder of a trained model, for a head that mixes.
         settings: of the whole chain.
         digests: of every folder that was read; with the settings they decide the result.
@@ -39,6 +40,7 @@ class Inputs:
     modality: str | None
     vectors: dict[str, NDArray[np.float32]]
     semantic_model: Path | None
+    trunk: Path | None
     parts: dict[str, Path]
     settings: Settings
     digests: list[str]

@@ -50,9 +50,8 @@ def fit(
         SolidError: there is nothing to train on, or the loss is no longer a number.
         SettingsError: the loss does not go with these data.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     state.restore(model, optimizer)
     learned = Learned.of(dataset.sequences, settings)
     selection = Selection(dataset, settings)
@@ -78,7 +77,7 @@ def fit(
                     losses, n = _of_batch(model, batch, name, loss, rng)
                     optimizer.zero_grad()
                     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+                torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip)
                 optimizer.step()
                 done += n
                 for term, value in losses.items():

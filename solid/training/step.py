@@ -28,6 +28,7 @@ def train(
     settings: Settings,
     features: Path | None = None,
     parts: dict[str, Path] | None = None,
+    trunk: Path | None = None,
 ) -> None:
     """Train one model and write its folder: model.safetensors, config.json, history.csv, training.json.
 
@@ -46,6 +47,7 @@ def train(
         features: output of features, whose vectors may be part of what an item is (``model.vectors``), or say which
             items are alike.
         parts: name -> trained model, for the head that mixes them.
+        trunk: trained static model that this one starts as; only what it adds is trained.
 
     Raises:
         SettingsError: the combination of options makes no sense.
@@ -54,8 +56,10 @@ def train(
     kind = HEADS[head]
     ids = ids or kind.default_ids(settings)
     _check_options(kind, ids, semantics, semantic_model, parts)
+    if trunk:
+        _check_trunk(kind, semantic_model, settings)
     dataset = Dataset.load(prepared)
-    folders = (prepared, semantics, semantic_model, features)
+    folders = (prepared, semantics, semantic_model, features, trunk)
     inputs = Inputs(
         head=head,
         ids=ids,
@@ -64,6 +68,7 @@ def train(
         modality=read_json(semantics / "quality.json")["modality"] if semantics else None,
         vectors=_vectors(features, dataset, kind, settings.model) if kind.reads_features(ids, settings) else {},
         semantic_model=semantic_model,
+        trunk=trunk,
         parts=parts or {},
         settings=settings,
         digests=[folder_digest(folder) for folder in folders if folder],
@@ -84,6 +89,15 @@ def _check_options(
         raise SettingsError("--part is what a mixture is made of; leave it out for other heads")
     if not kind.on_generator and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
+
+
+def _check_trunk(kind: HeadKind, semantic_model: Path | None, settings: Settings) -> None:
+    if not kind.by_gradients:
+        raise SettingsError(f"--trunk is where a model of weights starts; {kind.name} has none")
+    if settings.model.form == "released":
+        raise SettingsError("--trunk: in the released form nothing is added to a trunk; use model.form residual")
+    if semantic_model:
+        raise SettingsError("--trunk and --semantic-model are two places to start from; name one")
 
 
 def _vectors(

@@ -47,6 +47,42 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
         )
 
 
+@torch.no_grad()
+def start_as_trunk(model: Recommender, trunk: Recommender) -> None:
+    """Make a fresh residual model score as a static one does, and let training change only what it adds to that.
+
+    What the head generates starts as zero; so does the embedding of classes, where the trunk has none.
+
+    Raises:
+        DataError: the trunk is not static, is of other data, reads what this model does not, or was built with other
+            settings of ``model``.
+    """
+    theirs, ours = trunk.config, model.config
+    if theirs.head != "static":
+        raise DataError(f"the trunk is {theirs.head}; train it with --head static")
+    if (theirs.n_items, theirs.digest) != (ours.n_items, ours.digest):
+        raise DataError("the trunk was trained on other data; train it again on these")
+    if theirs.model != ours.model:
+        raise DataError("the trunk was trained with other settings of model; train it again")
+    state, known = trunk.state_dict(), model.state_dict()
+    if missing := [name for name in state if name not in known or known[name].shape != state[name].shape]:
+        raise DataError(f"the trunk has {', '.join(missing)}, which this model lacks; train both on the same inputs")
+    if other := [
+        name for name, _ in trunk.named_buffers() if name in state and not torch.equal(state[name], known[name])
+    ]:
+        raise DataError(f"the trunk has other {', '.join(other)}; train both on the same inputs")
+    model.load_state_dict(state, strict=False)
+    for name, parameter in model.named_parameters():
+        if name in state:
+            parameter.requires_grad_(False)
+        elif name.startswith("items.of_class."):
+            parameter.zero_()
+        elif not name.startswith("head."):
+            raise DataError(f"the trunk lacks {name}; train both on the same inputs")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise DataError("the trunk is all of this model; add --ids both, or take a head that generates weights")
+
+
 def _classes(model: Recommender) -> Tensor:
     assert model.items.classes is not None
     return model.items.classes

@@ -243,6 +243,76 @@ def test_combinations_that_make_no_sense_are_refused(prepared: Path, semantics: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("head", "ids"), [("solid", "both"), ("solid", "item"), ("duet", "item"), ("static", "both")])
+def test_a_trunk_stays_as_it_is_and_what_is_added_starts_as_nothing(
+    head: str, ids: str, prepared: Path, semantics: Path, tmp_path: Path
+) -> None:
+    run(prepared, tmp_path / "trunk", "static")
+    classes = semantics if head == "solid" or ids == "both" else None
+    more = (f"fusion.ids={ids}",) if head == "solid" else ()
+    # A rate of almost nothing: after an epoch the model is still where it started.
+    still = (*more, "training.epochs=1", "training.learning_rate=1e-9")
+    run(prepared, tmp_path / "start", head, ids, *still, semantics=classes, trunk=tmp_path / "trunk")
+    dataset = Dataset.load(prepared)
+    trunk, start = load_model(tmp_path / "trunk"), load_model(tmp_path / "start")
+    scores = [score_candidates(model, View.of(model, dataset, "test"), 32) for model in (trunk, start)]
+    assert np.abs(scores[0] - scores[1]).max() < 1e-4
+    run(prepared, tmp_path / "out", head, ids, *more, semantics=classes, trunk=tmp_path / "trunk")
+    out = load_model(tmp_path / "out").state_dict()
+    assert all(torch.equal(tensor, out[name]) for name, tensor in trunk.state_dict().items())
+    first = start.state_dict()
+    added = [name for name in out if name not in trunk.state_dict() and out[name].is_floating_point()]
+    assert any((out[name] - first[name]).abs().max() > 1e-3 for name in added)
+
+
+def test_a_training_on_a_trunk_goes_on_to_the_same_bytes(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(prepared, tmp_path / "trunk", "static")
+    run(prepared, tmp_path / "whole", trunk=tmp_path / "trunk")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("solid.training.gradients.say", interrupt)
+        run(prepared, tmp_path / "out", trunk=tmp_path / "trunk")
+    assert (partial_of(tmp_path / "out") / "state.safetensors").is_file()
+    run(prepared, tmp_path / "out", trunk=tmp_path / "trunk")
+    assert folder_digest(tmp_path / "out") == folder_digest(tmp_path / "whole")
+
+
+def interrupt(message: str) -> None:
+    if message.startswith("epoch   2"):
+        raise KeyboardInterrupt
+
+
+def test_what_is_no_trunk_is_refused(prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    out, trunk = tmp_path / "out", tmp_path / "trunk"
+    run(prepared, trunk, "static")
+    run(prepared, tmp_path / "duet")
+    run(prepared, tmp_path / "both", "static", "both", semantics=semantics)
+    run(prepared, tmp_path / "semantic", "duet", "semantic", semantics=semantics)
+    for options, inputs, error, words in (
+        (("transitions",), {"trunk": trunk}, SettingsError, "--trunk is where a model of weights starts"),
+        (("duet", "item", *RELEASED), {"trunk": trunk}, SettingsError, "in the released form nothing is added"),
+        (("duet",), {"trunk": tmp_path / "duet"}, DataError, "the trunk is duet; train it with --head static"),
+        (("duet", "item", "model.dim=16"), {"trunk": trunk}, DataError, "other settings of model"),
+        (("static",), {"trunk": trunk}, DataError, "the trunk is all of this model; add --ids both"),
+        (("duet",), {"trunk": tmp_path / "both"}, DataError, r"the trunk has items.classes, .*which this model lacks"),
+    ):
+        with pytest.raises(error, match=words):
+            run(prepared, out, *options, **inputs)
+    with pytest.raises(SettingsError, match="two places to start from"):
+        run(prepared, out, "solid", semantics=semantics, semantic_model=tmp_path / "semantic", trunk=trunk)
+    shifted = pd.read_parquet(semantics / "semantic_ids.parquet")
+    shifted["class"] = shifted["class"].to_numpy()[::-1]
+    shifted.to_parquet(semantics / "semantic_ids.parquet")
+    with pytest.raises(DataError, match=r"the trunk has other items\.classes"):
+        run(prepared, out, "solid", "both", semantics=semantics, trunk=tmp_path / "both")
+    stats = json.loads((prepared / "stats.json").read_text())
+    write_json(prepared / "stats.json", stats | {"digest": "other.dir"})
+    with pytest.raises(DataError, match="the trunk was trained on other data"):
+        run(prepared, out, "duet", trunk=trunk)
+    assert not out.exists()
+
+
 def test_the_released_protocol_trains_on_validation_events_picks_on_the_test_and_cannot_be_evaluated(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
