@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from solid.data.sequences import Sequences
 from solid.errors import DataError
-from solid.storage.local import read_json
+from solid.storage.local import check_digest, read_json
 
 HELD_OUT: tuple[Literal["valid"], Literal["test"]] = ("valid", "test")
 
@@ -102,17 +102,6 @@ def _load(path: Path, load: Callable[[Path], Any]) -> Any:
         return load(path)
     except (OSError, ValueError, EOFError) as error:  # pyarrow's and numpy's for a damaged file
         raise DataError(f"{path}: damaged ({error}); run solid prepare again") from None
-
-
-def check_digest(description: Path, digest: str) -> None:
-    """Check that a step's output was made from these data, as its description in JSON says.
-
-    Raises:
-        DataError: it was made from others, which may have as many items.
-    """
-    made = read_json(description).get("digest", digest) if description.is_file() else digest
-    if made != digest:
-        raise DataError(f"{description}: made from data {made!r}, not from {digest!r} as the prepared; make it again")
 
 
 def read_classes(semantics: Path, n_items: int, digest: str) -> NDArray[np.int32]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solid.data.dataset import check_digest
 from solid.errors import DataError, SettingsError
 from solid.settings.fields import MODALITIES
+from solid.storage.local import check_digest
 
 Float32 = NDArray[np.float32]
 

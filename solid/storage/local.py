@@ -105,3 +105,14 @@ def folder_digest(folder: Path) -> str:
     ]
     entries.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode("utf-8")).hexdigest() + ".dir"
+
+
+def check_digest(description: Path, digest: str) -> None:
+    """Check that a step's output was made from these data, as its description in JSON says.
+
+    Raises:
+        DataError: it was made from others, which may have as many items.
+    """
+    made = read_json(description).get("digest", digest) if description.is_file() else digest
+    if made != digest:
+        raise DataError(f"{description}: made from data {made!r}, not from {digest!r} as the prepared; make it again")

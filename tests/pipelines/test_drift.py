@@ -39,12 +39,16 @@ TURNS = {
 # Options that pipelines give and DVC does not, for whoever calls a step by hand can do without.
 SWITCHES = {"register": {"registering": "registering"}, "champion": {"modalities": "semantics.modalities"}}
 # Of the steps that pipelines run, options that no component passes, and why.
-NOT_PASSED = {"params": "settings come as parameters, which the UI shows and the cache compares; a file is neither"}
+NOT_PASSED = {
+    "params": "settings come as parameters, which the UI shows and the cache compares; a file is neither",
+    "trunk": "of experiments, see docs/findings.md; no model of the chain starts as another",
+}
 # Commands that are no step of a pipeline, and why.
 NO_STEPS = {
     "sample": "makes data to try the chain with, before there is any",
     "copy": "brings data of this machine to where ingest can read it, before a run",
     "compare": "an experiment over many settings, with a schedule of its own",
+    "tune": "a search of settings, with a budget of its own",
     "export": "for other people's tools",
     "recommend": "asks a registered model",
 }

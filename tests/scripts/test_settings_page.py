@@ -83,7 +83,7 @@ def test_what_a_change_reruns_by_hand() -> None:
 
     assert of("data") == [
         "A change of `source` reruns read, train, look, judge.",
-        "A change of `format` reruns no stage: [retraining](retraining.md) reads these settings.",
+        "A change of `format`, `order` reruns no stage: [retraining](retraining.md) reads these settings.",
     ]
     assert of("training") == ["A change reruns train, judge."]
     assert "A change of `baselines` reruns train, judge." in of("evaluation")

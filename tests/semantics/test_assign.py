@@ -144,7 +144,7 @@ def test_levels_are_columns_and_end_where_nothing_is_left(tmp_path: Path, capsys
     assert "text: 2 levels instead of 4" in capsys.readouterr().err
     assert _classes(tmp_path / "out") == [1, 1, 2, 2]
     # Class means +-(.8, .4) leave +-(.2, -.4), which the second level tells apart.
-    assert read_classes(tmp_path / "out", 4).tolist() == [[0, 0], [1, 1], [1, 2], [2, 2], [2, 1]]
+    assert read_classes(tmp_path / "out", 4, "0123.dir").tolist() == [[0, 0], [1, 1], [1, 2], [2, 2], [2, 1]]
     quality = read_json(tmp_path / "out/quality.json")
     assert [level["classes"] for level in quality["levels"]] == [2, 2]
     assert [level["variance_explained"] for level in quality["levels"]] == pytest.approx([0.8, 1])
