@@ -59,14 +59,17 @@ def train(
     if trunk:
         _check_trunk(kind, semantic_model, settings)
     dataset = Dataset.load(prepared)
+    digest = dataset.stats["digest"]
     folders = (prepared, semantics, semantic_model, features, trunk)
     inputs = Inputs(
         head=head,
         ids=ids,
         dataset=dataset,
-        classes=read_classes(semantics, dataset.n_items, dataset.stats["digest"]) if semantics else None,
+        classes=read_classes(semantics, dataset.n_items, digest) if semantics else None,
         modality=read_json(semantics / "quality.json")["modality"] if semantics else None,
-        vectors=_vectors(features, dataset, kind, settings.model) if kind.reads_features(ids, settings) else {},
+        vectors=_vectors(features, dataset.n_items, digest, kind, settings.model)
+        if kind.reads_features(ids, settings)
+        else {},
         semantic_model=semantic_model,
         trunk=trunk,
         parts=parts or {},
@@ -101,7 +104,7 @@ def _check_trunk(kind: HeadKind, semantic_model: Path | None, settings: Settings
 
 
 def _vectors(
-    features: Path | None, dataset: Dataset, head: HeadKind, model: ModelSettings
+    features: Path | None, n_items: int, digest: str, head: HeadKind, model: ModelSettings
 ) -> dict[str, NDArray[np.float32]]:
     """The vectors that are part of what an item is, or from which a counted head picks."""
     auto = model.vectors == "auto" or not head.by_gradients
@@ -120,7 +123,5 @@ def _vectors(
         )
     # A projection learns what tells items apart; cosines of items that are alike are those of the vectors as they are.
     rows = centred_rows if head.by_gradients else unit_rows
-    matrices = {
-        kind: rows(read_vectors(file, dataset.n_items, dataset.stats["digest"])) for kind, file in files.items()
-    }
+    matrices = {kind: rows(read_vectors(file, n_items, digest)) for kind, file in files.items()}
     return {kind: np.concatenate([np.zeros_like(matrix[:1]), matrix]) for kind, matrix in matrices.items()}
