@@ -146,7 +146,7 @@ def test_what_models_have_in_common_is_one_job(tmp_path: Path) -> None:
     assert len({job.folder for job in jobs.values()}) == len(jobs)
     model = cells[Cell("shop", "din", 1, "SOLID, text")].inputs["model"]
     assert {name: need and need.step for name, need in model.inputs.items()} == {
-        "prepared": "prepare", "semantics": "assign", "semantic_model": "train", "features": "features",
+        "prepared": "prepare", "semantics": "assign", "semantic_model": "train", "features": "features", "trunk": None,
     }  # fmt: skip
     assert dict(model.inputs["semantic_model"].options) == {"head": "duet", "ids": "semantic"}
     assert model.inputs["semantics"].inputs["embeddings"] is None
