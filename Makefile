@@ -7,7 +7,8 @@ TORCH_BUILD ?= auto
 export TORCH_BUILD
 BIN := .venv/bin
 IMAGE ?= solid:dev
-WORKERS ?= 2
+# Of the tests: one more than cores, for some wait for containers and servers.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check docs wheel image pipeline stack stack-down cluster cluster-down clean
@@ -35,7 +36,7 @@ setup: .venv/installed  ## install the pinned packages into .venv
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
 	@$(BIN)/python scripts/run.py --source '$(SOURCE)' --format '$(or $(FORMAT),auto)' $(foreach pair,$(SET),--set '$(pair)')
 
-test: setup  ## run the whole test suite, in WORKERS=2 processes; a file of tests stays in one
+test: setup  ## run the whole test suite, in WORKERS=3 processes; a file of tests stays in one
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10 -rs
 
 wheel: setup  ## build the wheel into dist/, install it in a fresh environment of PYTHON and run the chain there

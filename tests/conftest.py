@@ -1,6 +1,6 @@
 """Fixtures shared by all tests; what a machine lacks is said in one line and skipped.
 
-`make test` runs two workers beside each other. A file is one worker's, so fixtures of a module are made once; those of
+`make test` runs some workers beside each other. A file is one worker's, so fixtures of a module are made once; those of
 a session are made once a worker, unless they come from ``once_a_session``.
 """
 

@@ -20,7 +20,7 @@ from test_interruption import PARAMS, STEPS
 
 from solid.cli import main
 from solid.errors import DataError, SettingsError
-from solid.storage.local import STATE, folder_digest, partial_of
+from solid.storage.local import STATE, folder_digest, partial_of, whole_file
 from solid.storage.manifest import MANIFEST
 from solid.storage.outputs import (
     download_file,
@@ -476,14 +476,19 @@ def test_the_state_of_a_step_goes_up_while_it_works(
     address: str, elsewhere: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOLID_PROGRESS", "0.01")
+    write_there, sent = Prefix.write, []
+    monkeypatch.setattr(Prefix, "write", lambda self, *what: sent.append(what) or write_there(self, *what))
     with upload_when_done(address, "train") as folder:
         state = partial_of(folder) / STATE
         for content in (b"first", b"second"):
-            write(state.parent, {STATE: content})
+            with whole_file(state) as partial:
+                partial.write_bytes(content)
             until = time.monotonic() + 60
             while Prefix(address).read(PROGRESS) != content:
                 assert time.monotonic() < until
                 time.sleep(0.01)
+        time.sleep(0.1)  # time for what must not happen: sending it again
+        assert sent == [(PROGRESS, b"first"), (PROGRESS, b"second")]
         # Were the machine gone now, another one would have it.
         elsewhere()
         with pytest.raises(KeyboardInterrupt), upload_when_done(address, "train") as there:

@@ -269,13 +269,15 @@ def test_a_training_on_a_trunk_goes_on_to_the_same_bytes(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(prepared, tmp_path / "trunk", "static")
-    run(prepared, tmp_path / "whole", trunk=tmp_path / "trunk")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("solid.training.gradients.say", interrupt)
-        run(prepared, tmp_path / "out", trunk=tmp_path / "trunk")
-    assert (partial_of(tmp_path / "out") / "state.safetensors").is_file()
-    run(prepared, tmp_path / "out", trunk=tmp_path / "trunk")
-    assert folder_digest(tmp_path / "out") == folder_digest(tmp_path / "whole")
+    run(prepared, tmp_path / "other", "static", "item", "training.seed=1")
+    for now in ("trunk", "other"):  # on another trunk it begins anew
+        run(prepared, tmp_path / "whole", trunk=tmp_path / now)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("solid.training.gradients.say", interrupt)
+            run(prepared, tmp_path / "out", trunk=tmp_path / "trunk")
+        assert (partial_of(tmp_path / "out") / "state.safetensors").is_file()
+        run(prepared, tmp_path / "out", trunk=tmp_path / now)
+        assert folder_digest(tmp_path / "out") == folder_digest(tmp_path / "whole")
 
 
 def interrupt(message: str) -> None:

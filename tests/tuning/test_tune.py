@@ -102,6 +102,7 @@ def test_proposals_depend_on_what_was_tried_alone(tmp_path: Path) -> None:
     assert again.propose(space, 1, first) != long.done[12].values
     assert long.best is not None
     assert abs(long.done[long.best].values["model.dropout"] - 0.8) < 0.05
+    assert len({trial.values["model.dropout"] for trial in long.done}) == 25  # none is tried twice
     late = [trial.values["model.dropout"] for trial in long.done[15:]]
     early = [trial.values["model.dropout"] for trial in long.done[1:6]]
     assert sum(abs(value - 0.8) for value in late) / len(late) < sum(abs(value - 0.8) for value in early) / len(early)
@@ -153,7 +154,9 @@ def test_a_training_that_fails_is_a_trial_that_says_why(prepared: Path, tmp_path
     table = pd.read_csv(tmp_path / "out/trials.csv")
     assert table["valid_full_ndcg_10"].isna().tolist() == [False, True]
     assert "not a number" in table["why"][1]
-    assert "0.001" in (tmp_path / "out/static.yaml").read_text()  # the first one won
+    assert "0.001" in (tmp_path / "out/static.yaml").read_text()  # the first one won, and its model was kept
+    kept = read_json(tmp_path / "work/static/best/model/training.json")
+    assert kept["valid_full_ndcg_10"] == table["valid_full_ndcg_10"][0]
     result = tune(tmp_path, "--head", "static", work="other", changes=("training.learning_rate=1.0e+30",))
     assert result.exit_code == 1
     assert "static: every trial failed; the last said: epoch 1: the loss is not a number" in result.output
