@@ -123,7 +123,7 @@ _TRAIN = f"""{STEPS["train"].about}
 Any head goes with any backbone (model.backbone). Heads:
 
 \b
-""" + "\n".join(f"  {kind.name:10}{kind.about}" for kind in HEADS.values())
+""" + "\n".join(f"  {kind.name:{max(map(len, HEADS)) + 2}}{kind.about}" for kind in HEADS.values())
 
 # What a step takes besides folders and settings.
 _OPTIONS: dict[str, list[click.Parameter]] = {

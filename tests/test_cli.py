@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import yaml
 from click.testing import CliRunner
 
 from solid.cli import INPUT, main
+from solid.kinds import HEADS
 from solid.settings.schema import Settings
 from solid.steps import STEPS
 
@@ -183,6 +185,12 @@ def test_a_stage_watches_settings_that_exist_if_its_command_reads_any(name: str)
         section, _, key = param.partition(".")
         assert section in known
         assert not key or key in known[section]
+
+
+def test_the_help_of_train_sets_heads_apart_from_what_they_are() -> None:
+    text = CliRunner().invoke(main, ["train", "--help"]).output
+    for head in HEADS.values():
+        assert re.search(rf"^ +{head.name} {{2,}}{re.escape(head.about[:20])}", text, re.MULTILINE), head.name
 
 
 def test_every_setting_is_watched_by_some_stage() -> None:

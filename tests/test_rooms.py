@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from solid.chain import TRAINING
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,3 +73,20 @@ def test_the_page_of_the_architecture_shows_the_rooms_as_they_are_checked() -> N
     table = page.partition("| rooms, from the top |")[2].partition("\n\n")[0]
     shown = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
     assert [sorted(floor) for floor in shown] == [sorted(layer.split(" | ")) for layer in rooms["layers"]]
+
+
+def test_the_picture_of_the_architecture_has_every_stage_and_what_it_reads() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = re.sub(r"\[.*?\]|\(.*?\)", "", page.partition("flowchart LR\n")[2].partition("```")[0])
+    arrows = set()
+    for line in picture.splitlines():
+        groups = [group.strip().split(" & ") for group in line.split("-->")]
+        arrows |= {(a, b) for before, after in pairwise(groups) for a in before for b in after}
+    chain = {(source.stage, stage.name) for stage in TRAINING.stages for source in stage.inputs}
+    shown = {arrow for arrow in arrows if not {"source", "mlflow", "answer", "retraining"} & set(arrow)}
+    assert shown == chain - {
+        ("prepare", "embed"),
+        ("prepare", "assign"),
+        ("prepare", "mixture"),
+        ("prepare", "register"),
+    }

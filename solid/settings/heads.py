@@ -12,8 +12,8 @@ from solid.settings.fields import Generator, NotNegative, Positive, Section, Sha
 class FinetuneSettings(Section):
     """Head finetune: a static model that is adapted to each user's own history before it scores."""
 
-    steps: int = Field(3, ge=1, description="gradient steps a user")
-    rate: float = Field(0.1, gt=0, description="learning rate of a step")
+    steps: int = Field(3, ge=1, description="updates by gradient a user")
+    rate: float = Field(0.1, gt=0, description="learning rate of an update")
 
 
 class ApgSettings(Section):
@@ -68,7 +68,7 @@ class CountingSettings(Section):
     half_life: tuple[Annotated[float, Field(gt=0)], ...] = _to_try(
         0.1, 0.01, 0.03, 0.3, 1, about="head lately: time in which an event loses half its weight, share of all time"
     )
-    window: tuple[PositiveInt, ...] = _to_try(5, 1, 2, 3, 10, 20, about="transitions: most steps between two items")
+    window: tuple[PositiveInt, ...] = _to_try(5, 1, 2, 3, 10, 20, about="transitions: how far apart two items may be")
     backward: tuple[Share, ...] = _to_try(
         0.3, 0, 0.1, 0.6, 1, about="transitions: weight of a before b where b is followed by a"
     )

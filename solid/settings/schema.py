@@ -137,12 +137,12 @@ class TrainingSettings(Section):
     )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
-    batch_size: int = Field(128, ge=1, description="sequences, or windows, a step")
+    batch_size: int = Field(128, ge=1, description="sequences, or windows, an update")
     negatives: int = Field(
-        256, ge=1, description="items drawn for losses that need some: for each target, or for a step (sampled_softmax)"
+        256, ge=1, description="items drawn for losses that need some: for each target, or an update (sampled_softmax)"
     )
     sampling: Literal["uniform", "popularity", "batch"] = Field(
-        "uniform", description="how sampled_softmax draws them; batch: the other targets of the step"
+        "uniform", description="how sampled_softmax draws them; batch: the other targets of the update"
     )
     calibration: float = Field(0.75, ge=0, le=1, description="t of gbce: 0 is bce, 1 has the scores of softmax")
     softmax_memory: float = Field(64, gt=0, description="MiB that the parts of the softmax over all items may take")
