@@ -15,8 +15,9 @@ from reading import events, write
 from solid.data.ingest import ingest
 from solid.data.prepare import prepare
 from solid.data.readers import find_reader
+from solid.data.readers.moments import parse
 from solid.data.readers.problems import BROKEN
-from solid.data.readers.times import alike, candidates, parse
+from solid.data.readers.times import alike, candidates
 from solid.errors import DataError
 from solid.settings.schema import DataSettings, PrepareSettings
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from solid.data.readers.moments import UNITS, unit, within
 from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, EXAMPLES, PICTURED, REPEATED, Problems
-from solid.data.readers.times import UNITS, unit, within
 from solid.errors import DataError
 
 ITEM_COLUMNS = ("item_id", "title", "text", "category", "image")
