@@ -60,11 +60,12 @@ def ease(seen: Any, ridge: float, side: float, vectors: NDArray[np.float32] | No
     part = np.sort(np.argsort(-counts, kind="stable")[:items])
     those = seen[:, part]
     gram = (those.T @ those).toarray().astype(np.float32)
-    if vectors is not None:
-        own = vectors[part]
-        gram += side * (own @ own.T)
-    gram[np.diag_indices_from(gram)] += ridge
-    weights = _inverse(gram)
+    with threadpool_limits(1):  # several threads add in no fixed order
+        if vectors is not None:
+            own = vectors[part]
+            gram += side * (own @ own.T)
+        gram[np.diag_indices_from(gram)] += ridge
+        weights = _inverse(gram)
     weights /= -np.diag(weights).copy()
     np.fill_diagonal(weights, 0)
     small = dense_to_largest(weights, most).tocoo()
@@ -78,11 +79,10 @@ def _inverse(matrix: Floats) -> Floats:
     Raises:
         SolidError: it is not positive definite, as far as 32 bits can tell.
     """
-    with threadpool_limits(1):  # several threads add in no fixed order
-        # A row-major symmetric matrix read as a column-major one is itself, so LAPACK copies nothing.
-        factor, failed = lapack.spotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
-        if not failed:
-            upper, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
+    # A row-major symmetric matrix read as a column-major one is itself, so LAPACK copies nothing.
+    factor, failed = lapack.spotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+    if not failed:
+        upper, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
     if failed:
         raise SolidError("EASE: what items have in common cannot be inverted; raise the values of counting.ridge")
     inverse: Floats = np.triu(upper)
