@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -45,6 +45,7 @@ class Source(Section):
     name: str = Field(pattern=r"^[\w.-]+$", description="in the table and in the names of folders")
     source: Name = Field(description="folder, below the data root unless absolute; or an https:// or s3:// address")
     format: str = Field("auto", description="reader to use, by name; auto looks at the files")
+    order: Literal["time", "file"] = Field("time", description="of events; file: that of the lines")
 
 
 class Model(Section):

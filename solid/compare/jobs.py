@@ -163,7 +163,7 @@ class _Chain:
         if "://" not in address:
             address = str(plan.data_root / Path(address).expanduser())
         settings = row.settings_of(backbone, seed)
-        data = settings.data.model_copy(update={"source": address, "format": source.format})
+        data = settings.data.model_copy(update={"source": address, "format": source.format, "order": source.order})
         # All modalities of the grid are checked against the data before anything trains.
         semantics = settings.semantics.model_copy(update={"modalities": table.grid.modalities})
         self.settings = settings.model_copy(update={"data": data, "semantics": semantics})
@@ -203,7 +203,7 @@ class _Chain:
         if stage.step is steps.INGEST:
             data = self.settings.data
             place = data.source if "://" in data.source else Path(data.source).name
-            decides = [place, self.plan.content(data.source), data.format]
+            decides = [place, self.plan.content(data.source), data.format, data.order]
             return self._add(stage.step, self.source.name, {}, decides, {})
         # Keys on their own are what a grid has a place for, and they decide nothing of one job.
         sections = self.settings.model_dump(mode="json", exclude=_ON_THEIR_OWN)

@@ -116,12 +116,13 @@ def _search(search: Search, head: Head) -> Trials:
         while len(trials.done) < wanted:
             number = len(trials.done) + 1
             values = trials.propose(space, search.settings.training.seed, first)
-            trial = _try(search, head, values, folder / "trial")
-            trials.add(trial)
-            if trials.best == number - 1:
+            here = folder / f"trial-{number}"  # what a trial that was stopped has left is of this number alone
+            trial = _try(search, head, values, here)
+            if trials.is_better(trial):  # kept before it is counted: whoever is stopped in between does it again
                 shutil.rmtree(folder / "best", ignore_errors=True)
-                (folder / "trial").replace(folder / "best")
-            shutil.rmtree(folder / "trial", ignore_errors=True)
+                here.replace(folder / "best")
+            trials.add(trial)
+            shutil.rmtree(here, ignore_errors=True)
             if trial.score is not None:
                 run.epoch(number, {f"valid_{search.settings.training.metric}": trial.score})
             told = trial.why or f"{trial.score:.4f}{' *' if trials.best == number - 1 else ''}"

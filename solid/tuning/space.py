@@ -23,6 +23,7 @@ from solid.settings.strict_yaml import read_mapping
 
 Values = dict[str, Any]
 """A value for each section.key."""
+_DECIDES = ("training.metric", "training.selection", "training.selection_users")
 DEFAULT = Path(__file__).with_name("space.yaml")
 
 
@@ -59,6 +60,8 @@ def read_space(path: Path, settings: Settings) -> dict[str, BaseDistribution]:
     for key, given in read_mapping(path, "lines such as 'model.dropout: [0.1, 0.3]'").items():
         if str(key).count(".") != 1:
             raise SettingsError(f"{path}: {key}: write it as section.key, for example training.learning_rate")
+        if key in _DECIDES:
+            raise SettingsError(f"{path}: {key}: says how trials are judged, and so is the same for all of them")
         values, space[str(key)] = _entry(path, str(key), given)
         for value in values:
             try:
@@ -105,4 +108,6 @@ def _entry(path: Path, key: str, given: Any) -> tuple[list[Any], BaseDistributio
         found = Range.model_validate(given)
     except ValidationError as error:
         raise SettingsError(f"{path}: {key}: " + "; ".join(faults(error, Range))) from None
-    return [found.from_, found.to], found.distribution
+    middle = (found.from_ + found.to) / 2
+    between = [] if isinstance(found.distribution, IntDistribution) else [middle + 0.1 * (middle % 1 == 0)]
+    return [found.from_, found.to, *between], found.distribution

@@ -78,6 +78,11 @@ class Trials:
         scores = [(trial.score, -number) for number, trial in enumerate(self.done) if trial.score is not None]
         return -max(scores)[1] if scores else None
 
+    def is_better(self, trial: Trial) -> bool:
+        """Whether it is better than all that are done."""
+        best = None if self.best is None else self.done[self.best].score
+        return trial.score is not None and (best is None or trial.score > best)
+
     def propose(self, space: Mapping[str, BaseDistribution], seed: int, first: Values) -> Values:
         """What to try next: what the settings say, then what the tree-structured Parzen estimator makes of those done.
 

@@ -105,6 +105,29 @@ def test_what_holds_no_events_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
+def test_a_table_of_neither_users_nor_items_nor_times_lies_beside_events(tmp_path: Path) -> None:
+    beside = {
+        "category_tree.csv": "categoryid,parentid\n1,2\n", "tags.csv": "tag_id,tag_name\n1,good\n", "run.log": "done\n",
+        "authors.jsonl": '{"author_id": 3, "name": "A", "average_rating": 4.1}\n',
+    }  # fmt: skip
+    dataset = prepared(tmp_path, {"e.csv": EVENTS} | beside)
+    assert dataset.stats["files"] == {"read": 1, "without_events": sorted(beside)}
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"b.csv": "kunde,artikel,zeit\nx,y,1\n"},  # what may be a time
+        {"ratings2.csv": "kunde,artikel\nx,y\n"},  # by its name
+        {"b.csv": "x,y1,7\n"},  # no names of columns
+        {"b.csv": "one\ntwo\n"},  # no table
+    ],
+)
+def test_a_table_that_may_hold_events_is_not_passed_over(tmp_path: Path, strange: dict[str, bytes | str]) -> None:
+    with pytest.raises(DataError, match="would be left out of what the reader csv reads"):
+        prepared(tmp_path, {"e.csv": EVENTS} | strange)
+
+
 def test_the_files_of_another_format_are_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"b\.csv: has users and items, but in another format"):
         prepared(tmp_path, {"a.inter": "user_id:token\titem_id:token\ttime:float\nu\ti\t1\n", "b.csv": EVENTS})

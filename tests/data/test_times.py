@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -59,6 +60,8 @@ def held_out(folder: Path, order: str = "time") -> list[str]:
         ("2014-10-08 14:13:14+02:00", micro(2014, 10, 8, 12, 13, 14)),
         ("2014-10-08 05:13:14-0700", micro(2014, 10, 8, 12, 13, 14)),
         ("2014-10-08 12:13:14 UTC", micro(2014, 10, 8, 12, 13, 14)),
+        ("2014-10-08 12:13:14.5+00", micro(2014, 10, 8, 12, 13, 14) + 500_000),
+        ("2014-10-08 05:13:14-07", micro(2014, 10, 8, 12, 13, 14)),
         ("2014-10-08 12", micro(2014, 10, 8, 12)),
         ("2014/10/8 12:13", micro(2014, 10, 8, 12, 13)),
         ("20141008T121314Z", micro(2014, 10, 8, 12, 13, 14)),
@@ -117,6 +120,39 @@ def test_every_form_keeps_the_order(offsets: list[int], form: str) -> None:
 def test_forms_that_tell_no_order_are_a_fault(texts: list[str], fault: str, places: tuple[int, ...]) -> None:
     times = parse(pd.Series(texts, dtype="str"))
     assert times.fault.startswith(fault) and times.places == places
+
+
+DATES = [f"2014-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]  # 336, one per cent is three
+
+
+@pytest.mark.parametrize(
+    ("texts", "other"),
+    [
+        (DATES, "0"),
+        (DATES, "2014-01-01T00:00:00Z"),
+        ([str(SECONDS + n) for n in range(200)], "2014-01-01"),
+        ([f"{day}/{month}/2014" for month in range(1, 13) for day in range(13, 29)], "1/13/2014"),
+    ],
+)
+def test_a_few_of_another_form_are_broken_and_more_are_a_fault(texts: list[str], other: str) -> None:
+    times = parse(pd.Series([other, *texts], dtype="str"))
+    assert times.fault == ""
+    assert times.known.tolist() == [False, *[True] * len(texts)]
+    assert (np.diff(times.values[1:]) > 0).all()
+    assert parse(pd.Series([other] * 4 + texts, dtype="str")).fault
+
+
+def test_what_is_missing_is_no_time() -> None:
+    for column, value in (
+        (pd.Series(["2014-01-02", None, "2014-01-01"], dtype="str"), micro(2014, 1, 2)),
+        (pd.Series([SECONDS, None, SECONDS], dtype="Int64"), SECONDS),
+        (pd.Series([SECONDS, None, SECONDS], dtype="Float64"), SECONDS),
+        (pd.Series([float(SECONDS), np.nan, SECONDS]), SECONDS),
+    ):
+        times = parse(column)
+        assert (times.fault, times.known.tolist()) == ("", [True, False, True])
+        assert times.values[0] == value
+    assert not parse(pd.Series([None, None], dtype="str")).known.any()
 
 
 def test_names() -> None:
@@ -212,6 +248,31 @@ def test_a_date_and_a_time_of_day_make_a_moment(tmp_path: Path) -> None:
     rows = "user,item,date,time\nu,i,2014-01-02,08:00\nu,j,2014-01-02,07:30\n"
     raw = find_reader(write(tmp_path, {"a.csv": rows})).read(tmp_path)
     assert [time for _, _, time in events(raw)] == [micro(2014, 1, 2, 8), micro(2014, 1, 2, 7, 30)]
+
+
+def test_a_moment_without_its_time_of_day_is_no_time(tmp_path: Path) -> None:
+    rows = "".join(f"u,i{n},2014-01-02,{n:02}:30\n" for n in range(20)) + "u,j,2014-01-02,\nu,k,2014-01-02,N/A\n"
+    raw = find_reader(write(tmp_path, {"a.csv": f"user,item,date,time\n{rows}"})).read(tmp_path)
+    assert [time for _, _, time in events(raw)] == [micro(2014, 1, 2, n, 30) for n in range(20)]
+    assert raw.problems.counts[BROKEN] == 2
+
+
+def test_a_date_and_a_time_of_day_in_parquet(tmp_path: Path) -> None:
+    days, hours = [date(2014, 1, 2), date(2014, 1, 2)], [time(8), time(7, 30)]
+    frame = pd.DataFrame({"user": ["u", "u"], "item": ["i", "j"], "date": days, "time": hours})
+    frame.to_parquet(tmp_path / "e.parquet")
+    raw = find_reader(tmp_path).read(tmp_path)
+    assert [time for _, _, time in events(raw)] == [micro(2014, 1, 2, 8), micro(2014, 1, 2, 7, 30)]
+
+
+def test_how_long_something_lasted_is_no_time_of_it(tmp_path: Path) -> None:
+    rows = "u,i,90\nu,j,30\nu,k,60\n"
+    raw = find_reader(write(tmp_path, {"a.csv": f"user,item,watched_time\n{rows}"})).read(tmp_path)
+    assert not raw.timed
+    assert "watched_time" in raw.problems.untimed
+    moments = "".join(f"u,i{n},{SECONDS - n}\n" for n in range(3))
+    raw = find_reader(write(tmp_path, {"a.csv": f"user,item,watched_time\n{moments}"})).read(tmp_path)
+    assert raw.timed
 
 
 def test_times_far_from_all_others_are_broken_lines(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_a_space_is_lists_and_ranges(tmp_path: Path) -> None:
         ("model.dropout: {from: 0, to: 0.1, log: true}", "with log, from is to be more than 0"),
         ("model.dropout: {from: 0.1}", "model.dropout: to: is missing"),
         ("model.dropout: {from: 0.1, to: 0.2, step: 2}", "step: unknown key"),
+        ("model.dim: {from: 32.0, to: 64}", "model.dim"),
+        ("training.metric: [full_ndcg_10, uauc]", "training.metric: says how trials are judged"),
+        ("training.selection: [valid, test]", "training.selection: says how trials are judged"),
         ("model.dropout: 0.3", r"model.dropout: expected \[values\]"),
         ("model.dropout: []", r"model.dropout: expected \[values\]"),
         ("model.dropout: [0.1", "space.yaml: not valid YAML: line 1"),
@@ -145,6 +149,15 @@ def test_every_head_gets_the_same_trials_and_a_stopped_search_comes_to_the_same(
     again = CliRunner().invoke(main, ["train", "--head", "static", "--prepared", str(prepared), *options])
     assert again.exit_code == 0, again.output
     assert read_json(tmp_path / "again/training.json")["valid_full_ndcg_10"] == best
+
+
+def test_what_a_stopped_trial_left_says_nothing_of_the_next(prepared: Path, tmp_path: Path) -> None:
+    assert tune(tmp_path, "--head", "static", "--trials", "2", out="straight", work="other").exit_code == 0
+    assert tune(tmp_path, "--head", "static", "--trials", "1").exit_code == 0
+    # As if it was stopped when the first trial was counted, and its model still lay there.
+    shutil.copytree(tmp_path / "work/static/best", tmp_path / "work/static/trial-1")
+    assert tune(tmp_path, "--head", "static", "--trials", "2").exit_code == 0
+    assert (tmp_path / "out/trials.csv").read_bytes() == (tmp_path / "straight/trials.csv").read_bytes()
 
 
 def test_a_training_that_fails_is_a_trial_that_says_why(prepared: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from solid.data.readers.moments import UNITS, unit, within
+from solid.data.readers.moments import FEW, UNITS, unit, within
 from solid.data.readers.problems import BARE, BROKEN, DUPLICATE, EXAMPLES, PICTURED, REPEATED, Problems
 from solid.errors import DataError
 
@@ -183,12 +183,12 @@ def _check_units(interactions: pd.DataFrame, problems: Problems) -> None:
         main = unit(values)
         found = {name: within(values, name) for name in UNITS} if main else {"": np.ones(len(values), dtype=bool)}
         for name, rows in found.items():
-            if rows.any() and name not in shown:
+            if rows.sum() > FEW * len(values) and name not in shown:
                 row = interactions.loc[times.index[rows][0]]
                 what = f"counts {name} since 1970" if name else "does not count from 1970"
                 shown[name] = f"{file}:{row['line']} {what} ({row['timestamp']:.16g})"
     if len(shown) > 1:
-        problems.no_time("times are in several units: " + ", but ".join(shown.values()))
+        problems.no_time("times are in several units: " + ", but ".join(shown.values()) + "; bring them to one unit")
 
 
 def _in_unit(interactions: pd.DataFrame, problems: Problems) -> pd.DataFrame:

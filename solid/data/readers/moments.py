@@ -15,12 +15,13 @@ Bools = NDArray[np.bool_]
 LARGEST = 2.0**63
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _FIRST, _LAST = 315_532_800, 4_102_444_800  # 1980 and 2100, in seconds since 1970: what people did lies between
+FEW = 0.01  # so small a share of times that are written or counted otherwise is broken, and no other way to write
 _OF_A_KIND = 0.9  # when so large a share of numbers are times since 1970, all are meant to be
 
 _CLOCK = (
     r"(?:[T ,]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?)?"
 )
-_ZONE = r"(?: ?(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+_ZONE = r"(?: ?(?P<z>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?"
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -90,16 +91,17 @@ def parse(column: pd.Series) -> Times:
         moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
         return Times(_microseconds(moments), column.notna().to_numpy())
     if pd.api.types.is_numeric_dtype(column):
-        known = column.notna().to_numpy() & (column.abs() < LARGEST).to_numpy()
-        whole = pd.api.types.is_integer_dtype(column.dtype) and column.notna().all()
-        return Times(column.to_numpy(np.int64) if whole else column.to_numpy(np.float64), known)
-    texts = column.astype("str").str.strip()
+        known = (column.abs() < LARGEST).to_numpy(bool, na_value=False)
+        whole = pd.api.types.is_integer_dtype(column.dtype)
+        exact = column.fillna(0).to_numpy(np.int64) if whole else column.to_numpy(np.float64, na_value=np.nan)
+        return Times(exact, known)
+    texts = column.astype("str").fillna("").str.strip()
     numbers = texts.str.fullmatch(_NUMBER).to_numpy(bool)
     values = _numbers(texts, numbers)
     if numbers.all():
         return values
     codes, found = pd.factorize(texts.mask(numbers, ""))
-    dates, zones, fault, shown = _dates(pd.Series(found, dtype="str"))
+    dates, zones, fault, shown = _dates(pd.Series(found, dtype="str"), np.bincount(codes, minlength=len(found)))
     is_date, zoned = dates.notna().to_numpy()[codes], zones[codes]
     if shown:
         return Times(values.values, values.known, fault, tuple(int(np.flatnonzero(codes == code)[0]) for code in shown))
@@ -111,13 +113,11 @@ def parse(column: pd.Series) -> Times:
         "a date without a zone": is_date & ~zoned,
     }
     moments = _microseconds(dates)[codes]
-    present = [name for name, rows in forms.items() if rows.any()]
-    if len(present) > 1:
-        present.sort(key=lambda name: -int(forms[name].sum()))
-        first, second = present[:2]
-        rows = tuple(int(np.flatnonzero(forms[name])[0]) for name in (first, second))
-        return Times(moments, is_date, f"{{}} is {first}, but {{}} is {second}", rows)
-    return Times(moments, is_date)
+    first, *others = sorted((name for name in forms if forms[name].any()), key=lambda name: -int(forms[name].sum()))
+    if sum(int(forms[name].sum()) for name in others) > FEW * len(texts):
+        rows = tuple(int(np.flatnonzero(forms[name])[0]) for name in (first, others[0]))
+        return Times(moments, is_date, f"{{}} is {first}, but {{}} is {others[0]}", rows)
+    return values if first == "a number" else Times(moments, forms[first])
 
 
 def _numbers(texts: pd.Series[str], which: Bools) -> Times:
@@ -133,10 +133,10 @@ def _numbers(texts: pd.Series[str], which: Bools) -> Times:
     return Times(values, known)
 
 
-def _dates(texts: pd.Series[str]) -> tuple[pd.Series, Bools, str, tuple[int, ...]]:
+def _dates(texts: pd.Series[str], rows: NDArray[np.int64]) -> tuple[pd.Series, Bools, str, tuple[int, ...]]:
     """Moments in UTC, NaT where a text is none; whether each names its zone; a fault, and texts that show it, or "".
 
-    The fault is that day and month may be either way round.
+    The fault is that day and month may be either way round; ``rows`` have each of the texts.
     """
     moments = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us, UTC]")
     zones = np.zeros(len(texts), dtype=bool)
@@ -157,13 +157,15 @@ def _dates(texts: pd.Series[str]) -> tuple[pd.Series, Bools, str, tuple[int, ...
         first, second = parts["a"].astype(int), parts["c"].astype(int)
         day_first, month_first = first > 12, second > 12
         shown: tuple[int, ...]
-        if day_first.any() and month_first.any():
+        often = pd.Series(rows, index=texts.index)[parts.index]
+        with_days, with_months = int(often[day_first].sum()), int(often[month_first].sum())
+        if min(with_days, with_months) > FEW * often.sum():
             shown = (parts.index[day_first][0], parts.index[month_first][0])
             return moments, zones, "{} has the day first, but {} the month", shown
         if not day_first.any() and not month_first.any() and (first != second).any():
             shown = (parts.index[first != second][0],)
             return moments, zones, "{} may be day and month or month and day: no date of the column tells which", shown
-        month, day = ("c", "a") if day_first.any() else ("a", "c")
+        month, day = ("c", "a") if with_days > with_months else ("a", "c")
         moments[parts.index] = _moments(parts, parts[month], parts[day])
         zones[texts.index.get_indexer(parts.index)] = _zoned(parts)
     return moments, zones, "", ()
@@ -190,7 +192,7 @@ def _moments(parts: pd.DataFrame, months: pd.Series, days: pd.Series) -> pd.Seri
     moments = pd.to_datetime(date, errors="coerce").dt.tz_localize("UTC")
     seconds = hours * 3600 + number("M") * 60 + number("S")
     if "z" in parts:
-        offset = parts["z"].str.extract(r"([+-])(\d{2}):?(\d{2})")
+        offset = parts["z"].str.extract(r"([+-])(\d{2}):?(\d{2})?")
         minutes = pd.to_numeric(offset[1]).fillna(0) * 60 + pd.to_numeric(offset[2]).fillna(0)
         seconds -= minutes * 60 * np.where(offset[0] == "-", -1, 1)
     moments += pd.to_timedelta(seconds, unit="s") + pd.to_timedelta(fraction, unit="us")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,20 +12,12 @@ from solid.data.readers.csv_table import ROLES
 from solid.data.readers.delimited import pick
 from solid.data.readers.lines import first_lines, open_binary
 from solid.data.readers.tables import readings
+from solid.data.readers.times import alike, candidates
 from solid.errors import DataError
 
 WITHOUT_EVENTS = (
-    *(
-        "readme*",
-        "licen[cs]e*",
-        "copying*",
-        "notice*",
-        "changelog*",
-        "changes*",
-        "citation*",
-        "authors*",
-        "contributing*",
-    ),
+    *("readme*", "licen[cs]e*", "copying*", "notice*", "changelog*", "changes*", "citation*", "authors*"),
+    *("contributing*", "*.log"),
     *("*.md", "*.rst", "*.pdf", "*.doc", "*.docx", "*.rtf", "*.tex", "*.bib", "*.html", "*.htm", "*.css", "*.js"),
     *("*.py", "*.ipynb", "*.r", "*.sh", "*.pl", "*.sql", "*.java", "*.cpp", "*.yaml", "*.yml", "*.toml", "*.cfg"),
     *("*.md5", "*.sha1", "*.sha256", "*.sha512", "*.sig", "*.asc", "*.crc", "md5sums*", "sha*sums*", "checksums*"),
@@ -32,6 +25,12 @@ WITHOUT_EVENTS = (
     *("dataset_info.json", "dataset-metadata.json", "croissant.json", "metadata.json", "*.svg", "*.mp4", "*.mp3"),
 )
 """Names, in any case of letters, of what lies beside data and holds none."""
+
+_EVENTFUL = re.compile(
+    r"\.inter\b|rating|review|interact|event|click|purchase|transact|behavio|check.?in|order|train|valid|test",
+    re.IGNORECASE,
+)
+"""Names of files that are there for their events, whatever their columns are called."""
 
 
 def sort_out(folder: Path, read: Collection[str], others: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
@@ -50,7 +49,7 @@ def sort_out(folder: Path, read: Collection[str], others: Sequence[str] = ()) ->
         name = relative(path, folder)
         if name in read or path.suffix.lower() in PICTURES:
             continue
-        if any(fnmatch(path.name.lower(), pattern.lower()) for pattern in (*WITHOUT_EVENTS, *others)) or _half(path):
+        if any(fnmatch(path.name.lower(), pattern.lower()) for pattern in (*WITHOUT_EVENTS, *others)) or _beside(path):
             without.append(name)
         else:
             strangers[name] = look(path)
@@ -92,10 +91,21 @@ def look(path: Path) -> str:
     return f"no reader knows lines like {line!r}"
 
 
-def _half(path: Path) -> bool:
-    """Whether it is a table of items without users, or of users without items, read or not."""
-    return any(
-        len(set(pick([column.partition(":")[0] for column in table.columns], ROLES).values())) == 1
-        for table in readings(path)
-        if first_lines(path, 1)
+def _beside(path: Path) -> bool:
+    """Whether it is a table of items without users, of users without items, or of neither and no time: no events."""
+    if not first_lines(path, 1):
+        return False
+    columns = [[column.partition(":")[0] for column in table.columns] for table in readings(path)]
+    roles = [set(pick(names, ROLES).values()) for names in columns]
+    return any(len(found) == 1 for found in roles) or (
+        not any(roles)
+        and not _EVENTFUL.search(path.name)
+        and any(_headed(names) for names in columns)
+        and not any(map(candidates, columns))
     )
+
+
+def _headed(names: Sequence[str]) -> bool:
+    """Whether these can be the names of several columns, none of which may be a time, and no first line of values."""
+    words = all(re.fullmatch(r"[^\W\d][\w .()/-]*", name) for name in names)
+    return len(names) > 1 and words and not alike(names)

@@ -167,6 +167,8 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         return _series(column.cast(kind.value_type))
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("us"))
+    elif pa.types.is_time(kind):
+        column = column.cast(pa.string())
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     elif pa.types.is_nested(kind) or pa.types.is_binary(kind):

@@ -51,6 +51,9 @@ def plain(name: str) -> str:
 
 
 _CLOCK_ALONE = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+_OF_A_KIND = 0.9  # so large a share of a column makes it one of times of day
+_LASTING = {plain(f"{what}_time") for what in ("view", "listen", "session", "read", "watched", "played", "listened")}
+"""Times of these names may say how long something lasted, unless they count from 1970."""
 _SETTLED = {("date_added", "date_updated", "read_at", "started_at"): "date_added"}  # Goodreads
 _KNOWN = {plain(name) for name in NAMES}
 
@@ -85,14 +88,17 @@ def choose(frame: pd.DataFrame, columns: Sequence[str], name: str, problems: Pro
 
     days, hours = [[c for c in columns if clocks(frame[c]) == is_clock] for is_clock in (False, True)]
     if len(days) == len(hours) == 1:
-        return days[0], parse(frame[days[0]].astype("str").str.strip() + " " + frame[hours[0]].str.strip())
+        clock = frame[hours[0]].str.strip()
+        dated = frame[days[0]].astype("str").str.strip() + " " + clock
+        return days[0], parse(dated.where(clock.str.fullmatch(_CLOCK_ALONE).fillna(False), ""))
     found = {column: parse(frame[column]) for column in columns}
     for column, times in found.items():
         if times.fault:
             shown = times.fault.format(*(place(column, row) for row in times.places))
             problems.no_time(f"in the column {column!r} {shown}")
             return None
-    most = max(int(times.known.sum()) for times in found.values())
+    found = {column: times for column, times in found.items() if plain(column) not in _LASTING or times.since_1970}
+    most = max((int(times.known.sum()) for times in found.values()), default=0)
     found = {column: times for column, times in found.items() if most and times.known.sum() >= most / 2}
     if any(times.since_1970 for times in found.values()):
         found = {column: times for column, times in found.items() if times.since_1970}
@@ -110,10 +116,10 @@ def choose(frame: pd.DataFrame, columns: Sequence[str], name: str, problems: Pro
 
 
 def clocks(column: pd.Series) -> bool:
-    """Whether a column holds times of day alone."""
-    return bool(
-        len(column) and pd.api.types.is_string_dtype(column) and column.str.strip().str.fullmatch(_CLOCK_ALONE).all()
-    )
+    """Whether nearly all of a column are times of day alone."""
+    if not len(column) or not pd.api.types.is_string_dtype(column):
+        return False
+    return bool(column.str.strip().str.fullmatch(_CLOCK_ALONE).fillna(False).mean() >= _OF_A_KIND)
 
 
 def together(one: Times, other: Times) -> bool:
