@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from solid import steps
 from solid.kinds import BASELINES, GENERATORS, HEADS, MAKES_THE_MODEL, SECTIONS
 from solid.settings.schema import Settings
-from solid.steps import ASSIGN, CHAMPION, CHECK, EMBED, EVALUATE, FEATURES, INGEST, PREPARE, REGISTER, TRAIN, Step
 
 EACH = {"semantics.modalities": "modality", "evaluation.baselines": "baseline"}
 """The settings that stages run for each entry of, and what one entry is called."""
@@ -65,7 +65,7 @@ class Stage:
     """
 
     name: str
-    step: Step
+    step: steps.Step
     about: str
     folder: str
     output: str
@@ -141,7 +141,7 @@ _TRAINING_CODE = (*_READING_MODELS, *_SCORING, "solid/semantics/vectors.py", "so
 def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each: str = "") -> Stage:
     return Stage(
         name,
-        TRAIN,
+        steps.TRAIN,
         about,
         folder=name,
         output="trained",
@@ -170,16 +170,16 @@ TRAINING = Chain(
     "training",
     (
         Stage(
-            "ingest", INGEST, "fetch the raw data and record its checksums", "raw", "raw",
+            "ingest", steps.INGEST, "fetch the raw data and record its checksums", "raw", "raw",
             settings=("data",), code=("${data.source}", "solid/data"), cache_keys=("data_version",),
         ),
         Stage(
-            "prepare", PREPARE, "parse, filter and split; draw the candidates", "prepared", "prepared",
+            "prepare", steps.PREPARE, "parse, filter and split; draw the candidates", "prepared", "prepared",
             inputs=(From("raw", "ingest"),),
             settings=("prepare",), code=("solid/data",),
         ),
         Stage(
-            "features", FEATURES, "item texts and pictures into vectors", "features", "vectors",
+            "features", steps.FEATURES, "item texts and pictures into vectors", "features", "vectors",
             inputs=(From("raw", "ingest"), From("prepared", "prepare")),
             settings=("features", "semantics.modalities"),
             code=("solid/data/readers", "solid/features", "solid/kinds.py"),
@@ -188,12 +188,12 @@ TRAINING = Chain(
         _train("item", "the item model, weights generated from item sequences; of it is the id part of semantic ids",
             "${fusion.generator}"),
         Stage(
-            "embed", EMBED, "item embeddings of the item model", "embeddings", "embeddings",
+            "embed", steps.EMBED, "item embeddings of the item model", "embeddings", "embeddings",
             inputs=(From("prepared", "prepare"), From("model", "item")),
             code=(*_READING_MODELS, "solid/embeddings.py"),
         ),
         Stage(
-            "assign", ASSIGN, "item vectors into semantic ids", "semantics", "classes",
+            "assign", steps.ASSIGN, "item vectors into semantic ids", "semantics", "classes",
             options={"modality": "${item}"},
             inputs=(From("prepared", "prepare"), From("features", "features"), From("embeddings", "embed")),
             settings=("semantics",), code=("solid/semantics",), each="semantics.modalities",
@@ -209,7 +209,7 @@ TRAINING = Chain(
             From("semantics", "assign"), From("semantic_model", "semantic"), each="semantics.modalities",
         ),
         Stage(
-            "mixture", TRAIN, "models that rank better together, with shares that validation picks", "mixture",
+            "mixture", steps.TRAIN, "models that rank better together, with shares that validation picks", "mixture",
             "trained",
             options={"head": "mixture"},
             inputs=(From("prepared", "prepare"), *_PARTS),
@@ -217,7 +217,7 @@ TRAINING = Chain(
             code=_TRAINING_CODE,
         ),
         Stage(
-            "evaluate", EVALUATE, "compare the models on the test users", "evaluation", "results",
+            "evaluate", steps.EVALUATE, "compare the models on the test users", "evaluation", "results",
             inputs=(
                 From("prepared", "prepare"), From("features", "features"), From("embeddings", "embed"),
                 *_CANDIDATES,
@@ -226,7 +226,7 @@ TRAINING = Chain(
             code=(*_READING_MODELS, "solid/evaluation", "solid/metrics", "solid/semantics"),
         ),
         Stage(
-            "register", REGISTER, "a version in the MLflow registry; champion when it wins", "registration",
+            "register", steps.REGISTER, "a version in the MLflow registry; champion when it wins", "registration",
             "registration",
             switches={"registering": "${registering}"},
             inputs=(From("prepared", "prepare"), *_CANDIDATES, From("evaluation", "evaluate")),
@@ -241,14 +241,14 @@ TRAINING = Chain(
 )  # fmt: skip
 
 _CHAMPION = Stage(
-    "champion", CHAMPION, "the model in use, what it was made with, and the profile of its data",
+    "champion", steps.CHAMPION, "the model in use, what it was made with, and the profile of its data",
     folder="champion", output="reference",
     options={"settings_of": "${settings_of}", "changes": "${changes}"},
     switches={"modalities": "${semantics.modalities}"},
     settings=(*whole(*MAKES_THE_MODEL), "registry"), cached=False, gives=whole(*MAKES_THE_MODEL),
 )  # fmt: skip
 _CHECK = Stage(
-    "check", CHECK, "new data against the champion's", "checks", "checked",
+    "check", steps.CHECK, "new data against the champion's", "checks", "checked",
     inputs=(From("prepared", "prepare"), From("reference", "champion")), settings=("checks",),
 )  # fmt: skip
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
-from solid.models.recommender import Recommender
 from solid.models.storage import load_model_of
 from solid.storage.local import whole_folder, write_json
 
@@ -28,10 +27,11 @@ def write_embeddings(prepared: Path, model: Path, out: Path) -> None:
     """
     dataset = Dataset.load(prepared)
     trained = load_model_of(dataset, model)
-    if not isinstance(trained, Recommender):
+    embeddings, ids = trained.item_embeddings(), getattr(trained.config, "ids", None)
+    if embeddings is None:
         raise DataError(f"{model}: {trained.config.head} has no embeddings; those of a model on item ids are needed")
-    if trained.config.ids != "item":
-        raise DataError(f"{model}: reads {trained.config.ids} ids; the embeddings of a model on item ids are needed")
+    if ids != "item":
+        raise DataError(f"{model}: reads {ids} ids; the embeddings of a model on item ids are needed")
     with whole_folder(out, holds="id.npy") as folder:
-        np.save(folder / "id.npy", trained.item_embeddings().numpy().astype(np.float32), allow_pickle=False)
+        np.save(folder / "id.npy", embeddings.numpy().astype(np.float32), allow_pickle=False)
         write_json(folder / "embeddings.json", {"digest": dataset.stats["digest"]})

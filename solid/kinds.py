@@ -133,8 +133,8 @@ class HeadKind:
     Attributes:
         name: as ``--head`` takes it.
         about: one line for people.
-        code: of its class, as module:name: a :class:`~solid.models.heads.base.Head` inside ``model``; none where
-            nothing is trained by gradients.
+        code: of its class, as module:name: a :class:`~solid.models.heads.base.Head` inside ``model`` where it is
+            trained by gradients, a :class:`~solid.counting.method.Method` where it counts; none where it mixes.
         model: of the class that reads a folder trained with it, a :class:`~solid.models.protocols.Model`.
         trainer: of the function that writes such a folder, from :class:`~solid.training.inputs.Inputs` and a path.
         own_sections: sections of settings that it reads beside ``model`` and ``training``.
@@ -212,10 +212,11 @@ class HeadKind:
         return self.on_generator and not (fusion.branches == "item" and fusion.codebook in ("none", "vae"))
 
 
-def _counted(name: str, about: str, *, reads_vectors: bool = False) -> HeadKind:
+def _counted(name: str, about: str, code: str, *, reads_vectors: bool = False) -> HeadKind:
     return HeadKind(
         name,
         about,
+        code,
         own_sections=("counting",),
         ids=("item",),
         model="solid.counting.model:CountedModel",
@@ -238,13 +239,13 @@ HEADS: dict[str, HeadKind] = {
         HeadKind(
             "duet",
             "weights generated from the history, every entry",
-            "solid.models.heads.generated:GeneratedHead",
+            "solid.models.heads.duet:DuetHead",
             generates=True,
         ),
         HeadKind(
             "apg",
             "weights generated from the history, as the core of a low-rank product",
-            "solid.models.heads.generated:GeneratedHead",
+            "solid.models.heads.apg:ApgHead",
             ("apg",),
             generates=True,
         ),
@@ -256,12 +257,26 @@ HEADS: dict[str, HeadKind] = {
             on_generator=True,
             ids=("item", "both"),
         ),
-        _counted("popular", "how often an item was touched, the same for everybody"),
-        _counted("lately", "how often an item was touched, lately more than long ago"),
-        _counted("transitions", "what followed what, smoothed by which items are alike", reads_vectors=True),
-        _counted("itemknn", "what was touched by the same users"),
-        _counted("ease", "the linear item-item model of what the same users touched", reads_vectors=True),
-        _counted("sessions", "what the users with the histories most like this one touched"),
+        _counted("popular", "how often an item was touched, the same for everybody", "solid.counting.methods:Popular"),
+        _counted("lately", "how often an item was touched, lately more than long ago", "solid.counting.methods:Lately"),
+        _counted(
+            "transitions",
+            "what followed what, smoothed by which items are alike",
+            "solid.counting.methods:Transitions",
+            reads_vectors=True,
+        ),
+        _counted("itemknn", "what was touched by the same users", "solid.counting.methods:ItemKNN"),
+        _counted(
+            "ease",
+            "the linear item-item model of what the same users touched",
+            "solid.counting.methods:Ease",
+            reads_vectors=True,
+        ),
+        _counted(
+            "sessions",
+            "what the users with the histories most like this one touched",
+            "solid.counting.methods:Sessions",
+        ),
         HeadKind(
             "mixture",
             "trained and counted models together, their shares picked on validation (--part)",

@@ -7,16 +7,17 @@ stands here by its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from solid.settings.schema import Settings
 
+P = ParamSpec("P")
 Kind = Literal["Artifact", "Dataset", "HTML", "Markdown", "Metrics", "Model"]
 
 
@@ -86,9 +87,25 @@ def value_of(settings: Any, place: str) -> Any:
     return settings
 
 
+STEPS: dict[str, Step] = {}
+"""By name, in the order of the chain."""
+
+
+def _listed(make: Callable[P, Step]) -> Callable[P, Step]:
+    def listed(*what: P.args, **more: P.kwargs) -> Step:
+        step = make(*what, **more)
+        STEPS[step.name] = step
+        return step
+
+    return listed
+
+
+_step = _listed(Step)
+
+
 _PREPARED = Input("prepared", "Output of prepare.")
 
-INGEST = Step(
+INGEST = _step(
     "ingest",
     "solid.data.ingest:ingest",
     "Fetch raw data (folder, https:// or s3://), find its format, record a checksum of every file.",
@@ -97,7 +114,7 @@ INGEST = Step(
     "Dataset",
     settings={"settings": "data"},
 )
-PREPARE = Step(
+PREPARE = _step(
     "prepare",
     "solid.data.prepare:prepare",
     "Parse, filter (k-core) and split the data by time; draw the validation and test candidates.",
@@ -106,7 +123,7 @@ PREPARE = Step(
     "Dataset",
     settings={"settings": "prepare"},
 )
-FEATURES = Step(
+FEATURES = _step(
     "features",
     "solid.features:extract_features",
     "Turn item texts and pictures into vectors.",
@@ -115,7 +132,7 @@ FEATURES = Step(
     "Dataset",
     settings={"settings": "features", "modalities": "semantics.modalities"},
 )
-TRAIN = Step(
+TRAIN = _step(
     "train",
     "solid.training:train",
     "Train one model: a baseline, the item or semantic model, or SOLID.",
@@ -131,7 +148,7 @@ TRAIN = Step(
     "Model",
     settings={"settings": ""},
 )
-EMBED = Step(
+EMBED = _step(
     "embed",
     "solid.embeddings:write_embeddings",
     "Write the item embeddings of a trained model, the `id` modality of semantic ids.",
@@ -139,7 +156,7 @@ EMBED = Step(
     "One float32 matrix, id.npy.",
     "Dataset",
 )
-ASSIGN = Step(
+ASSIGN = _step(
     "assign",
     "solid.semantics.assign:assign",
     "Cluster item vectors into semantic ids.",
@@ -152,7 +169,7 @@ ASSIGN = Step(
     "Dataset",
     settings={"settings": "semantics"},
 )
-EVALUATE = Step(
+EVALUATE = _step(
     "evaluate",
     "solid.evaluation.evaluate:evaluate",
     "Score the test users with every model, compare each with the first one user by user, write the report.",
@@ -171,7 +188,7 @@ EVALUATE = Step(
     views={"metrics": "Metrics", "report": "HTML", "summary": "Markdown"},
     settings={"settings": "evaluation"},
 )
-CHAMPION = Step(
+CHAMPION = _step(
     "champion",
     "solid.registry.champion:fetch_champion",
     "Take settings and data profile of the registry's champion, for retraining.",
@@ -179,7 +196,7 @@ CHAMPION = Step(
     "champion.json, params.yaml with all settings to train with, and the profile of the champion's data.",
     settings={"settings": ""},
 )
-CHECK = Step(
+CHECK = _step(
     "check",
     "solid.registry.checks:check",
     "Check new data against the champion's: schema, volume, new items, drift of popularity.",
@@ -191,7 +208,7 @@ CHECK = Step(
     views={"summary": "Markdown"},
     settings={"settings": "checks"},
 )
-REGISTER = Step(
+REGISTER = _step(
     "register",
     "solid.registry.register:register",
     "Register the best model in MLflow: challenger always, champion when it wins on the test users.",
@@ -205,11 +222,6 @@ REGISTER = Step(
     views={"report": "Markdown"},
     settings={"settings": ""},
 )
-STEPS: dict[str, Step] = {
-    step.name: step for step in (INGEST, PREPARE, FEATURES, TRAIN, EMBED, ASSIGN, EVALUATE, CHAMPION, CHECK, REGISTER)
-}
-"""In the order of the chain."""
-
 SCORE = Step(
     "score",
     "solid.evaluation.score:score",

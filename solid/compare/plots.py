@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from solid.compare.results import Gain, Line, main_figure
-from solid.compare.table import SHOWN_GAINS, is_significant
+from solid.compare.table import is_significant
 from solid.evaluation.plots import Figure, as_dict, blank, escape, rounded
 from solid.kinds import HEADS
-from solid.metrics.catalogue import metric, titles
+from solid.metrics.catalogue import TESTED, metric, titles
 
 Styles = Mapping[str, Mapping[str, str]]
 
@@ -108,7 +108,7 @@ def curves(lines: Sequence[Line], styles: Styles) -> dict[str, Figure]:
         ]
         several = sum(other[:2] == (data, model) for other in groups) > 1
         title = f"{data}, {model}" + (f", {modality}" if several else "")
-        for name, metric_title in titles(n for n in SHOWN_GAINS if n in rows[0].metrics).items():
+        for name, metric_title in titles(n for n in TESTED if n in rows[0].metrics).items():
             figure = blank(f"{escape(title)}: {metric_title}", x=str(setting), height=320)
             for backbone in dict.fromkeys(line.backbone for line in rows):
                 points = sorted(

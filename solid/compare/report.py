@@ -14,7 +14,7 @@ from solid.compare.results import Line, main_figure
 from solid.evaluation.page import page
 from solid.evaluation.plots import Figure, line_styles
 from solid.kinds import BACKBONES, HEADS
-from solid.metrics.catalogue import metric
+from solid.metrics.catalogue import TESTED, metric
 
 _BASELINE = {"color": "#8a8f98", "dash": "solid"}
 
@@ -46,7 +46,7 @@ def render(table: Table, lines: Sequence[Line], grid: str) -> str:
         learners=[row.name for row in table.rows if HEADS[row.head].by_gradients],
         metrics={name: title for name, title in tables.TITLES.items() if name in measured},
         about={name: metric(name).about for name in tables.TITLES},
-        compared={name: tables.TITLES[name] for name in tables.SHOWN_GAINS if name in measured},
+        compared={name: tables.TITLES[name] for name in TESTED if name in measured},
         with_codes=[line for line in lines if "perplexity" in line.metrics],
         tables=tables,
         styles=styles,

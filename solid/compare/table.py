@@ -10,10 +10,9 @@ import pandas as pd
 
 from solid.compare.grid import Table
 from solid.compare.results import Gain, Line
-from solid.metrics.catalogue import titles
+from solid.metrics.catalogue import OF_A_COMPARISON, TESTED, titles
 
-TITLES = titles(["full_ndcg_10", "full_hr_10", "unmasked_ndcg_10", "ndcg_10", "hr_10", "uauc"])
-SHOWN_GAINS = ("full_ndcg_10", "uauc")  # the CSV has all
+TITLES = titles(OF_A_COMPARISON)
 SIGNIFICANT = 0.05
 
 
@@ -22,7 +21,7 @@ def markdown(table: Table, lines: Sequence[Line]) -> str:
     several = len(table.grid.data) > 1
     measured = {metric for line in lines for metric in line.metrics}
     shown = [metric for metric in TITLES if metric in measured]
-    tested = [metric for metric in shown if metric in SHOWN_GAINS]
+    tested = [metric for metric in shown if metric in TESTED]
     head = [*(["data"] if several else []), "backbone", "model", *(TITLES[metric] for metric in shown)]
     for metric in tested:
         head += [f"{TITLES[metric]} against {table.baseline.name}", "p"]

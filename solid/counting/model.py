@@ -13,6 +13,7 @@ from torch import Tensor
 from solid.counting.reading import NO_VECTORS, Table, count_for
 from solid.counting.search import Picked
 from solid.models.config import BaseConfig
+from solid.models.protocols import Opaque
 
 _LEAST = 1e-12  # share of an item that nobody touched; its logarithm has to be finite
 
@@ -40,7 +41,7 @@ class CountedConfig(BaseConfig):
         return {"modality": self.modality or "none"}
 
 
-class CountedModel:
+class CountedModel(Opaque):
     """Scores are logarithms of shares, (1 - p) counted + p popular; so softmax gives the shares back."""
 
     def __init__(self, config: CountedConfig, table: Table) -> None:

@@ -11,9 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
-from solid.models.heads.codebook import Codebook
 from solid.models.protocols import Model
-from solid.models.recommender import Recommender
 from solid.semantics.vectors import item_vectors
 
 Ints = NDArray[np.int64]
@@ -90,18 +88,15 @@ class CodebookUse:
 @torch.inference_mode()
 def codebook_use(model: Model, dataset: Dataset, batch_size: int) -> CodebookUse | None:
     """Count the nearest codes over the real positions of the test histories; None without a codebook."""
-    codebook = getattr(model.head, "codebook", None) if isinstance(model, Recommender) else None
-    if not isinstance(codebook, Codebook):
-        return None
-    assert isinstance(model, Recommender)
-    counts = torch.zeros(len(codebook.codes), dtype=torch.long)
+    counts = None
     events = dataset.sequences.targets("test")
     for start in range(0, len(events), batch_size):
         windows = dataset.sequences.windows(events[start : start + batch_size], model.config.length)
-        items = torch.from_numpy(windows)
-        user = model.read(*model.backbone.question(items))
-        counts += torch.bincount(codebook.nearest(user.hidden_BLD[user.real_BL]), minlength=len(counts))
-    return CodebookUse(np.sort(counts.numpy())[::-1])
+        found = model.code_use(torch.from_numpy(windows))
+        if found is None:
+            return None
+        counts = found if counts is None else counts + found
+    return None if counts is None else CodebookUse(np.sort(counts.numpy())[::-1])
 
 
 @dataclass(frozen=True)
@@ -162,5 +157,5 @@ def titles_of(dataset: Dataset) -> list[str]:
 
 def classes_of(model: Model) -> Ints | None:
     """What its items' classes are [N]; None for a model that reads items alone."""
-    classes = model.items.classes if isinstance(model, Recommender) else None
-    return None if classes is None else classes.numpy()[1:, 0]
+    classes = model.item_classes()
+    return None if classes is None else classes.numpy()[:, 0]

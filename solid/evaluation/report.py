@@ -19,12 +19,12 @@ from solid.evaluation.page import page
 from solid.evaluation.popularity import training_popularity
 from solid.evaluation.projection import map_rows, project
 from solid.evaluation.result import Result
+from solid.metrics.auc import UAUC
 from solid.metrics.base import Metric
-from solid.metrics.catalogue import main_of, metric
+from solid.metrics.catalogue import OF_RECOMMENDED, main_of, metric
 from solid.settings.schema import EvaluationSettings
 
 _STORIES = 4  # best and worst users shown
-_RECOMMENDED = ("coverage_10", "gini_10", "novelty_10", "popularity_10")
 _TITLE = 110  # characters of a title shown on hover
 
 
@@ -61,7 +61,7 @@ def render(
         if (vectors := space.vectors(shown, features, embeddings)) is not None
     }
     star, main = results[0], main_of(results[0].summary)
-    auc = star.metrics.per_user["auc"]
+    auc = star.metrics.per_user[UAUC.column]
     best, worst = extremes(auc, np.diff(dataset.sequences.offsets), min(_STORIES, dataset.n_users))
     titles = titles_of(dataset)
     figures = {
@@ -83,7 +83,7 @@ def render(
         columns=_described(columns),
         gain_title=table.gain_title(results),
         sections=_sections(results),
-        recommended=(recommended := _described(n for n in _RECOMMENDED if n in star.summary)),
+        recommended=(recommended := _described(n for n in OF_RECOMMENDED if n in star.summary)),
         recommended_rows=table.rows(results, recommended),
         groups=groups,
         target_popularity=_popularity_of_targets(dataset),

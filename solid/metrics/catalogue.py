@@ -33,6 +33,12 @@ COMPARED = (MAIN, "unmasked_ndcg_10", "uauc", "ndcg_10")
 
 HEADLINE = ("full_ndcg_10", "full_hr_10", "unmasked_ndcg_10", "unmasked_hr_10", "ndcg_10", "uauc", "coverage_10")
 """What a table for people shows of them all."""
+OF_A_COMPARISON = ("full_ndcg_10", "full_hr_10", "unmasked_ndcg_10", "ndcg_10", "hr_10", "uauc")
+"""What a table of backbones and models shows."""
+TESTED = ("full_ndcg_10", "uauc")
+"""Where such a table shows differences to the baseline; its CSV has all."""
+OF_RECOMMENDED = ("coverage_10", "gini_10", "novelty_10", "popularity_10")
+"""What a report shows of what is recommended, right or wrong."""
 
 
 def metrics_of(ranking: Ranking, cutoffs: Iterable[int] = CUTOFFS) -> list[Metric]:

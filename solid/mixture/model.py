@@ -12,7 +12,7 @@ from torch import Tensor
 from solid.kinds import HEADS
 from solid.models.config import BaseConfig
 from solid.models.layers import shortened
-from solid.models.protocols import LOGITS_AT_ONCE, Model
+from solid.models.protocols import LOGITS_AT_ONCE, Model, Opaque
 from solid.settings.fields import Section
 
 _LEAST = 1e-12  # share of an item that every part leaves at nothing; its logarithm has to be finite
@@ -58,7 +58,7 @@ class Encoded:
     parts: list[Any]
 
 
-class Mixture:
+class Mixture(Opaque):
     """Scores are logarithms of the mixed distributions, sum over parts of share * softmax(scores of the part)."""
 
     def __init__(self, config: MixtureConfig, parts: Sequence[Model]) -> None:

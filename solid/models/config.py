@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
+
 from solid.kinds import HEADS, Ids
 from solid.settings.fields import Head, Section
-from solid.settings.heads import ApgSettings, FinetuneSettings, FusionSettings
+from solid.settings.heads import HeadSections
 from solid.settings.schema import ModelSettings, Settings
 
 
@@ -29,7 +31,7 @@ class BaseConfig(Section):
         return {}
 
 
-class ModelConfig(BaseConfig):
+class ModelConfig(HeadSections, BaseConfig):
     """All that is needed to build a :class:`~solid.models.recommender.Recommender` again."""
 
     ids: Ids
@@ -39,16 +41,23 @@ class ModelConfig(BaseConfig):
     n_classes: int
     """0 for models that read items alone."""
     model: ModelSettings
-    finetune: FinetuneSettings | None = None
-    apg: ApgSettings | None = None
-    fusion: FusionSettings | None = None
 
     @classmethod
     def of(cls, settings: Settings, *, head: Head, ids: Ids, **facts: Any) -> ModelConfig:
         """The configuration of a head with its sections of the settings, and no other."""
-        read = HEADS[head].sections(settings)
-        sections = {name: getattr(settings, name) for name in ("model", "finetune", "apg", "fusion") if name in read}
-        return cls(head=head, ids=ids, **sections, **facts)
+        own = [name for name in HEADS[head].sections(settings) if name in HeadSections.model_fields]
+        sections = {name: getattr(settings, name) for name in own}
+        return cls(head=head, ids=ids, model=settings.model, **sections, **facts)
+
+    @field_validator(*HeadSections.model_fields, mode="before")
+    @classmethod
+    def _default_of_what_was_not_read(cls, given: Any) -> Any:
+        return {} if given is None else given
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_read(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unread = HeadSections.model_fields.keys() - set(HEADS[self.head].sections(self))
+        return {**handler(self), **dict.fromkeys(unread)}
 
     @property
     def length(self) -> int:

@@ -47,7 +47,19 @@ class Scorer(Protocol):
 
 
 class Model(Scorer, Protocol):
-    """A scorer that can be stored."""
+    """A scorer that can be stored and looked into."""
+
+    def item_embeddings(self) -> Tensor | None:
+        """The representation of every item [N, D]; None where it has none."""
+        ...
+
+    def item_classes(self) -> Tensor | None:
+        """The classes of every item at each level [N, S]; None where it reads items alone."""
+        ...
+
+    def code_use(self, items_BL: Tensor) -> Tensor | None:
+        """How often each code of its codebook [K] was the nearest in these histories; None without one."""
+        ...
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """Its tensors, as they are stored."""
@@ -63,6 +75,22 @@ class Model(Scorer, Protocol):
             fold: whether to multiply out over-parameterised factors, which only training and storing need apart.
         """
         ...
+
+
+class Opaque:
+    """What a model answers that has neither embeddings nor classes nor codes."""
+
+    def item_embeddings(self) -> Tensor | None:
+        """None."""
+        return None
+
+    def item_classes(self) -> Tensor | None:
+        """None."""
+        return None
+
+    def code_use(self, items_BL: Tensor) -> Tensor | None:
+        """None."""
+        return None
 
 
 @dataclass(frozen=True)

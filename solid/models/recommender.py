@@ -108,6 +108,14 @@ class Recommender(nn.Module):
         """The representation of every item [N, D], without padding: the `id` part of semantic ids."""
         return self.items.all().detach()
 
+    def item_classes(self) -> Tensor | None:
+        """The classes of every item at each level [N, S], without padding."""
+        return None if self.items.classes is None else self.items.classes[1:]
+
+    def code_use(self, items_BL: Tensor) -> Tensor | None:
+        """What its head says of these histories."""
+        return self.head.code_use(self.read(*self.backbone.question(items_BL)))
+
     @classmethod
     def restore(cls, config: Mapping[str, Any], state: Mapping[str, Tensor], *, fold: bool = True) -> Self:
         """Build it from what its folder holds, in evaluation mode.

@@ -16,7 +16,6 @@ from torch import Tensor
 from solid.data.sequences import last_items
 from solid.errors import DataError
 from solid.models.protocols import Model
-from solid.models.recommender import Recommender
 from solid.models.storage import load_model
 
 Ints = NDArray[np.int64]
@@ -99,9 +98,10 @@ class Catalogue:
 
         Of a model without any: those that it ranks highest after this one item.
         """
-        if not isinstance(self.model, Recommender):
+        embeddings = self.model.item_embeddings()
+        if embeddings is None:
             return self.top(numbers, np.arange(len(numbers)), np.arange(len(numbers)) + 1, k, exclude_seen=True)
-        unit_ND = torch.nn.functional.normalize(self.model.item_embeddings(), dim=1)
+        unit_ND = torch.nn.functional.normalize(embeddings, dim=1)
         asked = torch.from_numpy(numbers) - 1
         parts = []
         for rows in torch.split(asked, max(1, _SCORES_AT_ONCE // len(self.items))):

@@ -94,6 +94,14 @@ class CountingSettings(Section):
     sessions: tuple[PositiveInt, ...] = _to_try(100, 50, 200, 500, about="sessions: how many users are asked")
 
 
+class HeadSections(Section):
+    """The sections that heads of trained models have of their own; such a model keeps those that its head reads."""
+
+    finetune: FinetuneSettings = FinetuneSettings()
+    apg: ApgSettings = ApgSettings()
+    fusion: FusionSettings = FusionSettings()
+
+
 class MixtureSettings(Section):
     """Head mixture: models that are trained already, put together."""
 

@@ -20,7 +20,7 @@ from solid.settings.fields import (
     VectorKind,
     one_of,
 )
-from solid.settings.heads import ApgSettings, CountingSettings, FinetuneSettings, FusionSettings, MixtureSettings
+from solid.settings.heads import CountingSettings, HeadSections, MixtureSettings
 
 
 class DataSettings(Section):
@@ -212,8 +212,8 @@ class RegistrySettings(Section):
     allow_below_counting: bool = Field(False, description="whether a model that counting beats may become champion")
 
 
-class Settings(Section):
-    """All sections of ``params.yaml``; a missing section or key takes its default."""
+class _FirstSections(Section):
+    """What stands before the sections of heads."""
 
     data: DataSettings = DataSettings()
     prepare: PrepareSettings = PrepareSettings()
@@ -221,9 +221,11 @@ class Settings(Section):
     semantics: SemanticsSettings = SemanticsSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
-    finetune: FinetuneSettings = FinetuneSettings()
-    apg: ApgSettings = ApgSettings()
-    fusion: FusionSettings = FusionSettings()
+
+
+class Settings(HeadSections, _FirstSections):
+    """All sections of ``params.yaml``; a missing section or key takes its default."""
+
     counting: CountingSettings = CountingSettings()
     mixture: MixtureSettings = MixtureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.console import say
-from solid.counting.fit import fit
-from solid.counting.methods import METHODS
+from solid.counting.fit import SEARCHED, fit
 from solid.counting.model import CountedConfig, CountedModel
 from solid.counting.search import Picked
 from solid.kinds import HEADS
@@ -22,7 +21,7 @@ from solid.training.inputs import Inputs
 from solid.training.outcome import told, write_outcome
 from solid.training.selection import judged
 
-_SEARCHED = "valid_full_ndcg_10"
+_SEARCHED = f"valid_{SEARCHED.name}"
 
 
 def train_by_counting(inputs: Inputs, out: Path) -> None:
@@ -31,7 +30,7 @@ def train_by_counting(inputs: Inputs, out: Path) -> None:
     Each row of history.csv is one choice of settings that was tried. It takes seconds: an interrupted one starts anew.
     """
     dataset, settings = inputs.dataset, inputs.settings.counting
-    method = METHODS[inputs.head](dataset, _choices(inputs.vectors), settings)
+    method = HEADS[inputs.head].load()(dataset, _choices(inputs.vectors), settings)
     decides = HEADS[inputs.head].decides(inputs.settings)
     history: list[dict[str, float]] = []
     with (

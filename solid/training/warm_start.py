@@ -26,7 +26,7 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
     Raises:
         DataError: the semantic model reads other classes, or was built with other settings of ``model``.
     """
-    assert isinstance(model.head, SolidHead) and model.config.fusion is not None
+    assert isinstance(model.head, SolidHead)
     theirs, head = semantic_model.config, model.head
     if theirs.ids != "semantic" or not torch.equal(_classes(semantic_model), _classes(model)):
         raise DataError("the semantic model does not read these classes; train it with --ids semantic on them")

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solid.counting.fit import validate
-from solid.counting.methods import METHODS
 from solid.counting.popularity import popularity, recency
 from solid.counting.ranking import rank_counted
 from solid.counting.reading import Table, count_for, dense_to_largest, distribution, keep_largest, read_histories
@@ -18,6 +17,7 @@ from solid.counting.together import ease, item_neighbours, sessions, touched
 from solid.counting.transitions import Neighbours, both_ways, count_transitions, smooth
 from solid.data.dataset import Dataset
 from solid.errors import SolidError
+from solid.kinds import HEADS
 from solid.settings.heads import CountingSettings
 
 SQUARE = 5
@@ -187,11 +187,11 @@ def test_the_search_takes_the_best_of_each_list_in_turn_and_stops_when_nothing_c
     assert pick({"x": (3, 1, 2)}, lambda _: 1.0, lambda *_: None)[0] == {"x": 3}  # of equal ones the first
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, kind in HEADS.items() if kind.by == "counting"])
 def test_every_way_to_count_makes_a_table_from_the_first_of_all_values(small: Dataset, name: str) -> None:
     vectors = {"text": np.eye(SQUARE, 2, dtype=np.float32)}
     for given_vectors in ({}, vectors):
-        method = METHODS[name](small, given_vectors, CountingSettings())
+        method = HEADS[name].load()(small, given_vectors, CountingSettings())
         picked = {key: values[0] for key, values in method.grid().items()}
         assert {"items", "decay", "share"} <= picked.keys()
         table = method.table(picked)

@@ -13,10 +13,12 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +27,15 @@ TOYS = Path(__file__).with_name("toys")
 # The line that makes the toy of each kind known, and the beginning of the one that it is put before.
 LINES = {
     "backbone": ('BackboneKind("toy", "solid.models.backbones.toy:ToyBackbone"),', 'BackboneKind("gru4rec"'),
-    "head": ('HeadKind("toy", "a scale for each dimension", "solid.models.heads.toy:ToyHead"),', 'HeadKind("static"'),
+    "head": (
+        'HeadKind("toy", "a scale for each dimension", "solid.models.heads.toy:ToyHead", ("scales",)),',
+        'HeadKind("static"',
+    ),
+    "section of settings for a head": ("scales: ScaleSettings = ScaleSettings()", "finetune:"),
+    "way to count": (
+        '_counted("tally", "how many touched it, squared", "solid.counting.toy:Tally"),',
+        '_counted("popular"',
+    ),
     "loss": ('LossKind("toy", "a square", "solid.training.losses.toy:ToyLoss"),', 'LossKind("softmax"'),
     "metric": ('"toy:TOY",', '"hr:HR"'),
     "reader": ('"toy:Toy",', '"douban:Douban"'),
@@ -35,19 +45,22 @@ LINES = {
     ),
     "setting": ('toy: int = Field(7, ge=0, description="what a toy is set to")', "patience: int"),
 }
+# The class of the section, and what it is put before.
+SECTION = (
+    "class HeadSections",
+    'class ScaleSettings(Section):\n    """A toy\'s."""\n\n    scale: float = Field(1, description="at first")\n\n\n',
+)
 # A step, as its row says in words: file, what stands there, what is put before that.
 STEP = (
     (
         "solid/steps.py",
-        "STEPS: dict",
-        'TOY = Step("toy", "solid.data.toy:count", "Count.", (_PREPARED,), "toy.json.")\n',
+        "FEATURES = ",
+        'TOY = _step("toy", "solid.data.toy:count", "Count.", (_PREPARED,), "toy.json.")\n',
     ),
-    ("solid/steps.py", "INGEST, PREPARE, FEATURES, TRAIN, EMBED", "TOY, "),
-    ("solid/chain.py", "TRAIN, Step\n", "TOY, "),
     (
         "solid/chain.py",
         '_train("baseline"',
-        'Stage("toy", TOY, "how many users there are", "toy", "toy", (From("prepared", "prepare"),)),\n        ',
+        'Stage("toy", steps.TOY, "how many users there are", "toy", "toy", (From("prepared", "prepare"),)),\n        ',
     ),
 )
 SETTINGS = {
@@ -56,7 +69,8 @@ SETTINGS = {
     "semantics": {"modalities": ["text"], "classes": 4},
     "model": {"backbone": "toy", "dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "loss": "toy", "toy": 11},
-    "evaluation": {"baselines": ["toy"], "bootstrap": 100},
+    "scales": {"scale": 2},
+    "evaluation": {"baselines": ["toy", "tally"], "bootstrap": 100},
 }
 GRID = {
     "title": "Toys",
@@ -67,11 +81,12 @@ GRID = {
         "semantics": {"classes": 4},
         "model": {"dim": 8, "attention_heads": 2, "length": 5},
         "training": SETTINGS["training"],
+        "scales": SETTINGS["scales"],
     },
     "seeds": [0, 1],
     "backbones": ["toy"],
     "modalities": ["text"],
-    "models": {"toy": {"head": "toy"}, "SOLID": {"head": "solid"}},
+    "models": {"toy": {"head": "toy"}, "tally": {"head": "tally"}, "SOLID": {"head": "solid"}},
 }
 
 
@@ -97,12 +112,15 @@ ROWS = rows()
 def add(project: Path, kind: str) -> None:
     """Do what the row says: copy the toy to its file, put its line first into its table."""
     row = ROWS[kind]
-    if row.file:
+    registry = project / row.registry
+    if row.file == row.registry:
+        before, section = SECTION
+        registry.write_text(registry.read_text(encoding="utf-8").replace(before, section + before), encoding="utf-8")
+    elif row.file:
         place = project / row.file.replace("NAME", "toy")
         assert not place.exists()
         shutil.copy(TOYS / f"{kind.partition(' ')[0]}.py", place)
     line, neighbour = LINES[kind]
-    registry = project / row.registry
     text = registry.read_text(encoding="utf-8")
     head, table, tail = text.partition(row.table)
     changed = re.sub(rf"^( *)({re.escape(neighbour)})", rf"\1{line}\n\1\2", tail, count=1, flags=re.MULTILINE)
@@ -190,18 +208,43 @@ def test_a_setting(extended: Extended) -> None:
     )
 
 
+def trained(extended: Extended) -> dict[Path, dict[str, Any]]:
+    """The configuration of every model of the pipeline, by its folder."""
+    found = extended.project.glob("runs/pipelines/**/*_model/config.json")
+    return {path.parent: json.loads(path.read_text()) for path in found}
+
+
 def test_a_backbone_and_a_head(extended: Extended) -> None:
-    configs = [json.loads(path.read_text()) for path in extended.project.glob("runs/pipelines/**/*_model/config.json")]
-    assert {config["model"]["backbone"] for config in configs if config["head"] != "mixture"} == {"toy"}
-    assert sorted(config["head"] for config in configs) == ["duet", "duet", "mixture", "solid", "toy"]
+    configs = trained(extended).values()
+    assert {config["model"]["backbone"] for config in configs if "model" in config} == {"toy"}
+    assert sorted(config["head"] for config in configs) == ["duet", "duet", "mixture", "solid", "tally", "toy"]
     assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
-        "toy", "SOLID",
+        "toy", "tally", "SOLID",
     ]  # fmt: skip
 
 
+def test_a_section_of_a_head(extended: Extended) -> None:
+    configs = trained(extended)
+    assert {config["head"]: config["scales"] for config in configs.values() if "model" in config} == {
+        "toy": {"scale": 2}, "duet": None, "solid": None,
+    }  # fmt: skip
+    for folder, config in configs.items():
+        made_with = json.loads((folder / "training.json").read_text())["settings"]
+        assert made_with.get("scales") == ({"scale": 2} if config["head"] == "toy" else None)
+    assert "scales.scale: Input should be a valid number" in extended.call(
+        "solid", "ingest", "--out", "x", "--set", "scales.scale=a", fails=True
+    )
+
+
+def test_a_way_to_count(extended: Extended) -> None:
+    [counted] = [folder for folder, config in trained(extended).items() if config["head"] == "tally"]
+    assert json.loads((counted / "config.json").read_text())["picked"]["power"] == 2
+    popular = load_file(counted / "model.safetensors")["popularity"]
+    assert float(popular.sum()) == pytest.approx(1)
+
+
 def test_a_loss(extended: Extended) -> None:
-    models = [path for path in extended.project.glob("runs/pipelines/**/*_model") if path.name != "mixture_model"]
-    histories = [pd.read_csv(path / "history.csv") for path in models]
+    histories = [pd.read_csv(path / "history.csv") for path, config in trained(extended).items() if "model" in config]
     assert histories
     assert all(list(history)[:2] == ["epoch", "toy"] for history in histories)
 
@@ -215,7 +258,7 @@ def test_a_step(extended: Extended) -> None:
 
 def test_a_metric(extended: Extended) -> None:
     metrics = json.loads(extended.one("runs/pipelines/*/evaluate/results/metrics.json").read_text())
-    assert set(metrics) == {"toy", "duet", "SOLID text", "mixture"}
+    assert set(metrics) == {"toy", "tally", "duet", "SOLID text", "mixture"}
     assert list(metrics) == sorted(metrics, key=lambda name: -metrics[name]["full_ndcg_10"])  # the best one first
     assert all(0 < values["unmasked_toy"] <= 1 for values in metrics.values())
     assert all(0 < values["toy"] <= 1 and 0 < values["full_toy"] <= 1 for values in metrics.values())

@@ -86,6 +86,10 @@ class Head(nn.Module):
         """The users after what the head does to each of them before it scores, outside training."""
         return user
 
+    def code_use(self, user: Encoded) -> Tensor | None:
+        """How often each code of a codebook [K] was the nearest in these histories; None without one."""
+        return None
+
     def figures(self) -> dict[str, float]:
         """What it says of the epoch just trained, for the history of the training."""
         return {}

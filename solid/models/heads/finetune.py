@@ -38,7 +38,6 @@ class FinetuneHead(StaticHead):
 
     def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
         super().__init__(widths, config, classes)
-        assert config.finetune is not None
         self.settings, self.dim = config.finetune, config.model.dim
         # The items [L - 1, 4] that the positions of every history are told from, drawn once.
         shape, generator = (config.length - 1, _NEGATIVES), torch.Generator().manual_seed(_SEED)

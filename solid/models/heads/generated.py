@@ -1,4 +1,4 @@
-"""DUET and APG: the layers are generated from the history (method section 2)."""
+"""Heads whose layers are generated from the history: what DUET and APG share (method section 2)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ class GeneratedHead(Head):
 
     def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
         super().__init__(widths, config, classes)
-        layers = generated_layers(config.head, widths, config)
-        self.generator = WeightGenerator(config.model.dim, layers, from_zero=self.residual)
+        self.generator = WeightGenerator(config.model.dim, self.layers(widths, config), from_zero=self.residual)
+
+    @staticmethod
+    def layers(widths: Sequence[int], config: ModelConfig) -> FullRank | LowRank:
+        """What the generator makes, for layers of these widths: of this head, and of SOLID on it."""
+        raise NotImplementedError
 
     def forward(self, reading: Reading) -> Adapted:
         """Generate the layers from the hidden states."""
         layers = self.generator.layers(self.generator(reading.hidden_BLD, reading.rows))
         return Adapted(added(layers) if self.residual else layers)
-
-
-def generated_layers(kind: str, widths: Sequence[int], config: ModelConfig) -> FullRank | LowRank:
-    """What the weight generator of DUET or APG makes, for layers of these widths."""
-    if kind == "duet":
-        return FullRank(widths)
-    assert config.apg is not None
-    return LowRank(widths, config.apg.rank, config.apg.expansion)

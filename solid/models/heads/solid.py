@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from solid.kinds import HEADS
 from solid.models.config import ModelConfig
 from solid.models.heads.base import Adapted, Head, Reading, added
 from solid.models.heads.codebook import Codebook
-from solid.models.heads.generated import generated_layers
 from solid.models.heads.generator import WeightGenerator
 from solid.models.heads.vae import VariationalAutoencoder
 from solid.models.history import HistoryEncoder
 from solid.models.items import ClassTable
 from solid.models.layers import FullRank, Generated, LowRank, Rows, first_std
+from solid.models.protocols import Encoded
 
 
 class SolidHead(Head):
@@ -34,8 +35,8 @@ class SolidHead(Head):
     def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
         super().__init__(widths, config, classes)
         model, fusion = config.model, config.fusion
-        assert fusion is not None and classes is not None
-        layers = generated_layers(fusion.generator, widths, config)
+        assert classes is not None
+        layers = HEADS[fusion.generator].load().layers(widths, config)
         self.fusion = fusion
         self.classes = self.history = self.semantic = self.item = self.codebook = None
         if fusion.branches != "item":
@@ -94,6 +95,13 @@ class SolidHead(Head):
                 biases=[b + self.bound(c) for b, c in zip(trunk.biases, correction.biases, strict=True)],
             )
         return self.semantic.layers, trunk
+
+    def code_use(self, user: Encoded) -> Tensor | None:
+        """Counts [K] over the real positions of these histories."""
+        if not isinstance(self.codebook, Codebook):
+            return None
+        nearest_R = self.codebook.nearest(user.hidden_BLD[user.real_BL])
+        return torch.bincount(nearest_R, minlength=len(self.codebook.codes))
 
     def figures(self) -> dict[str, float]:
         """How many codes were used, were they used equally often."""

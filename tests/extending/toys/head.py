@@ -14,7 +14,7 @@ class ToyHead(Head):
 
     def __init__(self, widths: Sequence[int], config: ModelConfig, classes: Tensor | None) -> None:
         super().__init__(widths, config, classes)
-        self.scale = nn.Parameter(torch.ones(widths[-1]))
+        self.scale = nn.Parameter(torch.full((widths[-1],), config.scales.scale))
 
     def forward(self, reading: Reading) -> Adapted:
         """Scale."""
