@@ -15,7 +15,7 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.pipeline_spec.pipeline_spec_pb2 import ParameterType
 
 from pipelines.backbones import backbones
-from pipelines.parameters import given
+from pipelines.parameters import check, given
 from pipelines.retraining import retraining
 from pipelines.training import training
 from solid.errors import SettingsError
@@ -36,7 +36,9 @@ def arguments(pipeline: GraphComponent, parameters: dict[str, Any], pairs: Itera
     """
     known = pipeline.pipeline_spec.root.input_definitions.parameters
     kinds = {name: ParameterType.ParameterTypeEnum.Name(known[name].parameter_type) for name in sorted(known)}
-    return {name: value for name, value in parameters.items() if name in known} | given(pairs, kinds, pipeline.name)
+    values = {name: value for name, value in parameters.items() if name in known} | given(pairs, kinds, pipeline.name)
+    check(values)
+    return values
 
 
 def check_pinned(image: str) -> None:

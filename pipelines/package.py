@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.parameters import DEFAULTS, given
+from pipelines.parameters import DEFAULTS, check, given
 from solid.chain import EACH
 from solid.errors import SolidError
 from solid.settings.schema import Settings
@@ -82,12 +82,14 @@ class Package:
             before: arguments of an earlier run, which count more than the defaults; those that are gone are left out.
 
         Raises:
-            SolidError: there is no such parameter, a value is of another type, or one without default is missing.
+            SolidError: there is no such parameter, a value does not fit, or one without default is missing.
         """
         kinds = {name: about["parameterType"] for name, about in self.inputs.items()}
         values = {name: about["defaultValue"] for name, about in self.inputs.items() if "defaultValue" in about}
         values |= {name: value for name, value in (before or {}).items() if name in kinds}
-        values |= given(pairs, kinds, self.name)
+        if asked := given(pairs, kinds, self.name):  # the file's own defaults may be of another version of the settings
+            values |= asked
+            check(values)
         missing = [name for name, about in self.inputs.items() if not about.get("isOptional") and name not in values]
         if missing:
             raise SolidError(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.parameters import of_settings
-from solid.chain import EACH
+from solid.chain import CHOICES, EACH
 from solid.errors import SettingsError
+from solid.settings.loading import validated
 from solid.settings.schema import Settings
 from solid.settings.strict_yaml import parse_yaml
 
@@ -52,6 +53,24 @@ def given(pairs: Iterable[str], kinds: Mapping[str, str], pipeline: str) -> dict
             _refuse_lists(pair, {f"{name}.{key}" for key in value} & EACH.keys())
         values[name] = value
     return values
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Refuse at once what a step would refuse only in its turn.
+
+    Args:
+        values: of all parameters of a run.
+
+    Raises:
+        SettingsError: a section, a choice or a change does not fit; every fault is named.
+    """
+    sections = {name: dict(values[name]) for name in Settings.model_fields if name in values}
+    for place in CHOICES:
+        section, _, key = place.partition(".")
+        if key in values:
+            sections.setdefault(section, {})[key] = values[key]
+    validated(sections)
+    validated(dict(values.get("changes", {})))
 
 
 def _refuse_lists(pair: str, places: set[str]) -> None:

@@ -91,7 +91,10 @@ def faults(error: ValidationError, root: type[BaseModel], depth: int | None = No
         elif kind == "value_error":  # from a validator of the model
             message, given = str(fault["ctx"]["error"]), ""
         expected.setdefault((key, given), []).append(message)
-    return [f"{key}: {'; or '.join(messages)}{given}" for (key, given), messages in expected.items()]
+    return [
+        ": ".join(filter(None, [key, f"{'; or '.join(messages)}{given}"]))
+        for (key, given), messages in expected.items()
+    ]
 
 
 def _keys(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

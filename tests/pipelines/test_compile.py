@@ -218,6 +218,30 @@ def test_a_parameter_that_does_not_fit_is_refused(tmp_path: Path, given: str, me
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("training", ["training={seed: x}"], "training.seed: Input should be a valid integer"),
+        ("training", ["training={seeds: 1}"], "training.seeds: unknown key"),
+        ("training", ["backbone=rnn"], "model.backbone: Input should be 'sasrec', "),
+        (
+            "training",
+            ["registry={metric: full_ndcg_3}"],
+            "registry.metric full_ndcg_3 needs 3 among evaluation.cutoffs",
+        ),
+        ("training", ["registry={metric: full_ndcg_3}", "evaluation={cutoffs: [3]}"], ""),
+        ("retraining", ["changes={training: {seed: x}}"], "training.seed: Input should be a valid integer"),
+    ],
+)
+def test_what_a_step_would_refuse_is_refused_at_once(tmp_path: Path, name: str, given: list[str], message: str) -> None:
+    pairs = [text for pair in given for text in ("--parameter", pair)]
+    arguments = ["compile", name, "--out", str(tmp_path / "p.yaml"), "--image", DIGEST, *pairs]
+    done = CliRunner().invoke(cli.main, arguments)
+    assert (done.exit_code != 0) == bool(message)
+    assert message in done.output
+    assert bool(list(tmp_path.iterdir())) != bool(message)
+
+
 def test_the_command_line_knows_every_pipeline() -> None:
     assert set(cli.NAMES.choices) == set(catalogue.PIPELINES)
 
