@@ -11,7 +11,7 @@ IMAGE ?= solid:dev
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs wheel image pipeline stack stack-down cluster cluster-down clean
+.PHONY: help setup run test bench check docs wheel image pipeline stack stack-down cluster cluster-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,11 @@ docs: setup  ## write dvc.yaml, docs/settings.md and the tables of readers, head
 	@$(BIN)/python scripts/dvc_yaml.py
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/page_tables.py
+
+bench: setup  ## measure speed and memory, beside RecBole in an environment of its own; half an hour, on an idle machine
+	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/slopes.py --out docs/slopes.png
+	@$(BIN)/python benchmarks/peers.py
 
 check: setup  ## lint, format, types, which room imports which, whether dvc.yaml, pages and dvc.lock are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
