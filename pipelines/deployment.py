@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,6 +29,13 @@ Bytes = Annotated[str, Field(pattern=r"^[0-9]+([EPTGM]i?|Ki)?$")]
 Resource = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 Key = Annotated[str, Field(pattern=rf"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}$")]
 Value = Annotated[str, Field(pattern=rf"^({_NAME})?$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+# Where a step finds the authorities of a deployment, and the variables by which its libraries look for them.
+_CERTIFICATES, _AUTHORITIES = "/etc/solid/certificates", "ca.crt"
+_TRUST = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_SECRET = re.compile(r"KEY|PASS|SECRET|TOKEN|CREDENTIAL", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"://[^/@]*@")
 
 
 class Toleration(Section):
@@ -114,11 +122,28 @@ class Deployment(Placement):
     s3_secret: Resource = Field("solid-s3", description="secret with the keys of S3_SECRET")
     mlflow_secret: Resource = Field("solid-mlflow", description="secret with the keys of MLFLOW_SECRET")
     config: Resource = Field("solid", description="config map with variables of CONFIG")
+    variables: dict[Variable, str] = Field(
+        {}, description="environment of every step, such as HTTPS_PROXY; all can read them, so no secrets"
+    )
+    certificates: Resource | None = Field(
+        None, description="config map whose key ca.crt holds all authorities to trust; none: those of the image"
+    )
     run_as_user: int | None = Field(10001, ge=1, description="never root; none: the image's, or as the cluster assigns")
     run_as_group: int | None = Field(10001, ge=1, description="likewise")
     labels: dict[Key, Value] = Field({}, description="of every pod")
     annotations: dict[Key, str] = Field({}, description="of every pod")
     sizes: dict[str, Size] = Field(SIZES, description="by stage; what is left out keeps the stage's default")
+
+    @field_validator("variables")
+    @classmethod
+    def _says_no_secret_and_nothing_twice(cls, given: dict[str, str]) -> dict[str, str]:
+        ours = {*S3_SECRET.values(), *MLFLOW_SECRET.values(), *CONFIG, *_TRUST, "SOLID_IMAGE", "SOLID_KFP_RUN_ID"}
+        for name, value in given.items():
+            if _SECRET.search(name) or _CREDENTIALS.search(value):  # the value itself is not repeated
+                raise ValueError(f"{name}: a compiled pipeline shows its variables; put secrets into s3_secret")
+            if name in ours:
+                raise ValueError(f"{name} comes from a secret, the config map, or certificates; leave it out here")
+        return given
 
     @field_validator("sizes", mode="before")
     @classmethod
@@ -155,6 +180,12 @@ class Deployment(Placement):
         kubernetes.use_secret_as_env(task, self.mlflow_secret, MLFLOW_SECRET, optional=True)
         # So that a run of MLflow leads back here; the label is Kubeflow's.
         task.set_env_variable("SOLID_IMAGE", self.image)
+        for name, value in self.variables.items():
+            task.set_env_variable(name, value)
+        if self.certificates:
+            kubernetes.use_config_map_as_volume(task, self.certificates, _CERTIFICATES)
+            for name in _TRUST:
+                task.set_env_variable(name, f"{_CERTIFICATES}/{_AUTHORITIES}")
         kubernetes.use_field_path_as_env(task, "SOLID_KFP_RUN_ID", "metadata.labels['pipeline/runid']")
         kubernetes.use_config_map_as_env(task, self.config, {name: name for name in CONFIG}, optional=True)
         # Kubeflow itself adds what has no setting: no privilege escalation, no capabilities, RuntimeDefault seccomp.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +73,60 @@ def test_the_example_names_every_key_and_is_compiled_as_it_says(tmp_path: Path) 
         assert [secret["secretName"] for secret in pod["secretAsEnv"]] == ["recommender-s3", "recommender-mlflow"]
         assert [config["configMapName"] for config in pod["configMapAsEnv"]] == ["recommender"]
         assert [mount["sizeLimit"] for mount in pod["emptyDirMounts"]] == ["2Gi", "50Gi"]
+        assert [(mount["configMapName"], mount["mountPath"]) for mount in pod["configMapAsVolume"]] == [
+            ("company-ca", "/etc/solid/certificates")
+        ]
+        environment = {variable["name"]: variable["value"] for variable in containers[name]["env"]}
+        assert environment.items() >= {
+            ("HTTPS_PROXY", "http://proxy.example:3128"),
+            ("NO_PROXY", ".svc,.cluster.local"),
+            *((v, "/etc/solid/certificates/ca.crt") for v in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")),
+        }
         assert pod["podMetadata"] == {
             "labels": {"team": "recommendations", "cost-center": "4711"},
             "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
         }
+
+
+# What a section of docs/platform.md shows for itself: a test of the container of a step that trains, and of its pod.
+PLATFORM: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
+    "A queue of Kueue": lambda _, pod: pod["podMetadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "recommenders",
+    "Nodes with GPUs": lambda container, pod: (
+        container["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+        and pod["nodeSelector"] == {"labels": {"pool": "gpu"}}
+        and pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+    ),
+    "A private registry": lambda _, pod: pod["imagePullSecret"][0]["secretName"] == "registry",
+    "A proxy, and authorities of one's own": lambda container, pod: (
+        {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in container["env"]
+        and pod["configMapAsVolume"][0]["configMapName"] == "company-ca"
+    ),
+    "A store and an MLflow of one's own": lambda _, pod: (
+        [secret["secretName"] for secret in pod["secretAsEnv"]] == ["team-s3", "team-mlflow"]
+        and pod["configMapAsEnv"][0]["configMapName"] == "team"
+    ),
+    "Users that the cluster assigns": lambda _, pod: "runAsUser" not in pod["securityContext"],
+    "Quotas": lambda container, _: container["resources"]["resourceMemoryLimit"] == "8Gi",
+}
+
+
+def platform_examples() -> dict[str, str]:
+    """Heading -> the deployment that stands below it."""
+    text = (ROOT / "docs" / "platform.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    found = {heading: re.findall(r"```yaml\n(.*?)```", body, re.DOTALL) for heading, body in sections}
+    return {heading: example for heading, examples in found.items() for example in examples}
+
+
+def test_each_need_of_a_platform_has_an_example() -> None:
+    assert list(platform_examples()) == list(PLATFORM)
+
+
+@pytest.mark.parametrize("heading", PLATFORM)
+def test_an_example_for_a_platform_is_compiled_as_it_says(file: Path, tmp_path: Path, heading: str) -> None:
+    file.write_text(platform_examples()[heading])
+    containers, pods = compiled(tmp_path / "p.yaml", "--deployment", str(file), "--image", DIGEST)
+    assert PLATFORM[heading](containers["exec-train-static"], pods["exec-train-static"])
 
 
 def test_the_help_shows_a_file_that_can_be_copied(file: Path) -> None:
@@ -142,6 +194,17 @@ KNOWN = ", ".join(Deployment.model_fields)
         (
             "tolerations: [{key: a, operator: Exists, value: b}]",
             ["tolerations.0: operator Exists takes any value; leave value out"],
+        ),
+        *(
+            (
+                f"variables: {{{name}: {value}}}",
+                [f"variables: {name}: a compiled pipeline shows its variables; put secrets into s3_secret"],
+            )
+            for name, value in (("API_TOKEN", "a"), ("HTTPS_PROXY", "'http://user:canary@proxy'"))
+        ),
+        (
+            "variables: {MLFLOW_TRACKING_URI: a}",
+            ["variables: MLFLOW_TRACKING_URI comes from a secret, the config map, or certificates; leave it out here"],
         ),
         (
             "retries: many\nnode_selector: {gpu: true}",
