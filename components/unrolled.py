@@ -46,11 +46,11 @@ class Unrolled:
         return [Turn(stage, entry) for entry in self.lists[stage.each]] if stage.each else [Turn(stage)]
 
     def sources(self, turn: Turn) -> Iterator[tuple[From, Turn]]:
-        """What a turn reads: of a stage with the same list the turn of the same entry, of another one all turns."""
+        """What a turn reads: the entry that is named; of a stage with the same list its own, of another one all."""
         for source in turn.stage.inputs:
             maker = self.chain[source.stage]
-            same = maker.each and maker.each == turn.stage.each
-            for made in [Turn(maker, turn.entry)] if same else self.turns(maker):
+            one = source.entry or (turn.entry if maker.each == turn.stage.each else "")
+            for made in [Turn(maker, one)] if one else self.turns(maker):
                 yield source, made
 
     def component(self, turn: Turn) -> str:

@@ -88,11 +88,17 @@ def _command(stage: Stage) -> Iterator[str]:
 
 def _given(source: From, stage: Stage) -> str:
     maker = TRAINING[source.stage]
-    place = _place(maker, stage)
+    place = _folder(source, stage)
     if not source.label:
         return place
     named = f"{source.label}={place}" + (f"/{{{EACH[maker.each]}}}" if maker.each else "")
     return f'"{named}"' if re.search(r" |(?<!\$)\{", named) else named
+
+
+def _folder(source: From, stage: Stage) -> str:
+    """What a stage reads."""
+    place = _place(TRAINING[source.stage], stage)
+    return f"{place}/{source.entry}" if source.entry else place
 
 
 def _place(maker: Stage, reader: Stage) -> str:
@@ -103,7 +109,7 @@ def _place(maker: Stage, reader: Stage) -> str:
 
 
 def _folders(stage: Stage) -> Iterator[str]:
-    yield from dict.fromkeys(_place(TRAINING[source.stage], stage) for source in stage.inputs)
+    yield from dict.fromkeys(_folder(source, stage) for source in stage.inputs)
 
 
 def _params(stage: Stage) -> Iterator[str]:

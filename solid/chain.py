@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from solid import steps
-from solid.kinds import BASELINES, GENERATORS, HEADS, MAKES_THE_MODEL, SECTIONS
+from solid.kinds import BASELINES, GENERATORS, HEADS, MAKES_THE_MODEL, SECTIONS, TRUNK
 from solid.settings.schema import Settings
 
 EACH = {"semantics.modalities": "modality", "evaluation.baselines": "baseline"}
@@ -32,12 +32,14 @@ class From:
         stage: whose folder it is.
         label: where the step takes NAME=FOLDER, the name; ``{modality}`` or ``{baseline}`` in it stands for each entry
             that the other stage runs for.
+        entry: the one that is read, of those that the other stage runs for.
         file: of the folder, where the step takes a file.
     """
 
     input: str
     stage: str
     label: str = ""
+    entry: str = ""
     file: str = ""
 
 
@@ -138,7 +140,10 @@ _SCORING = (
 _TRAINING_CODE = (*_READING_MODELS, *_SCORING, "solid/semantics/vectors.py", "solid/training")
 
 
-def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each: str = "") -> Stage:
+_TRUNK = From("trunk", "baseline", entry=TRUNK)
+
+
+def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", start_of: str = "", each: str = "") -> Stage:
     return Stage(
         name,
         steps.TRAIN,
@@ -150,7 +155,7 @@ def _train(name: str, about: str, head: str, *inputs: From, ids: str = "", each:
             *([] if ids == "semantic" else [From("features", "features")]),  # the vectors of a class there are none of
             *inputs,
         ),
-        options={"head": head} | ({"ids": ids} if ids else {}),
+        options={"head": head} | ({"ids": ids} if ids else {}) | ({"start_of": start_of} if start_of else {}),
         settings=_training(_HEADS.get(head, (head,))),
         code=_TRAINING_CODE,
         each=each,
@@ -186,7 +191,7 @@ TRAINING = Chain(
         ),
         _train("baseline", "a model on items for SOLID to be compared with", "${item}", each="evaluation.baselines"),
         _train("item", "the item model, weights generated from item sequences; of it is the id part of semantic ids",
-            "${fusion.generator}"),
+            "${fusion.generator}", _TRUNK),
         Stage(
             "embed", steps.EMBED, "item embeddings of the item model", "embeddings", "embeddings",
             inputs=(From("prepared", "prepare"), From("model", "item")),
@@ -199,14 +204,14 @@ TRAINING = Chain(
             settings=("semantics",), code=("solid/semantics",), each="semantics.modalities",
         ),
         _train(
-            "semantic", "the semantic model, weights generated from sequences of classes; SOLID starts from it",
+            "semantic", "the semantic model, weights generated from sequences of classes, where SOLID starts from it",
             "${fusion.generator}",
-            From("semantics", "assign"), ids="semantic", each="semantics.modalities",
+            From("semantics", "assign"), ids="semantic", start_of="solid", each="semantics.modalities",
         ),
         _train(
-            "solid", "SOLID, trunk weights from classes, a bounded correction from items, a codebook for both",
+            "solid", "SOLID, weights from classes, a bounded correction from items, a codebook for both",
             "solid",
-            From("semantics", "assign"), From("semantic_model", "semantic"), each="semantics.modalities",
+            From("semantics", "assign"), From("semantic_model", "semantic"), _TRUNK, each="semantics.modalities",
         ),
         Stage(
             "mixture", steps.TRAIN, "models that rank better together, with shares that validation picks", "mixture",

@@ -133,6 +133,9 @@ _OPTIONS: dict[str, list[click.Parameter]] = {
         click.Option(["--ids"], type=click.Choice(IDS),
                      help="What an item's embedding is: the item's own, its class's, or the sum of both  "
                      "[default: item; for solid fusion.ids]"),
+        click.Option(["--start-of"], type=click.Choice([name for name, kind in HEADS.items() if kind.on_generator]),
+                     help="Only as the model from which this head starts: where it has a trunk instead "
+                     "(training.trunk), nothing is trained, and the folder says so."),
     ],
     "assign": [
         click.Option(["--modality"], required=True,

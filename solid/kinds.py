@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, get_args
 
 Ids = Literal["item", "semantic", "both"]
 Way = Literal["gradients", "counting", "mixing"]
+Start = Literal["trunk", "semantic_model"]
 IDS: tuple[Ids, ...] = get_args(Ids)
 # Settings of training that say where it runs, not what comes out.
 _WHERE_IT_RUNS = {"device", "threads"}
@@ -42,6 +43,13 @@ class Model(Protocol):
     def vectors(self) -> str | tuple[str, ...]: ...  # noqa: D102
 
 
+class Training(Protocol):
+    """Of the section ``training``, likewise."""
+
+    @property
+    def trunk(self) -> str: ...  # noqa: D102
+
+
 class Settings(Protocol):
     """The settings, which take their choices from here and so cannot be named."""
 
@@ -49,6 +57,8 @@ class Settings(Protocol):
     def fusion(self) -> Fusion: ...  # noqa: D102
     @property
     def model(self) -> Model: ...  # noqa: D102
+    @property
+    def training(self) -> Training: ...  # noqa: D102
     def model_dump(self, *, mode: str = ..., include: Any = ..., exclude: Any = ...) -> dict[str, Any]: ...  # noqa: D102
 
 
@@ -203,13 +213,23 @@ class HeadKind:
             return self.reads_vectors
         return ids != "semantic" and settings.model.form != "released" and bool(settings.model.vectors)
 
-    def starts_from_semantic_model(self, settings: Settings) -> bool:
-        """Whether a model trained on classes is where it starts.
+    def starts_from(self, ids: Ids, settings: Settings) -> Start | None:
+        """The input of train that it starts from: the trunk that it adds to, or a model trained on classes.
 
-        Item weights alone, with a codebook that has no codes, take nothing from one.
+        Weights made from items alone, with a codebook that has no codes, take nothing from a model trained on classes.
         """
         fusion = settings.fusion
-        return self.on_generator and not (fusion.branches == "item" and fusion.codebook in ("none", "vae"))
+        adds = self.by_gradients and ids != "semantic" and (self.generates or self.on_generator or ids == "both")
+        if adds and has_trunk(settings):
+            return "trunk"
+        if self.on_generator and not (fusion.branches == "item" and fusion.codebook in ("none", "vae")):
+            return "semantic_model"
+        return None
+
+
+def has_trunk(settings: Settings) -> bool:
+    """Whether models add to a trained static one; in the released form there is nothing to add to."""
+    return settings.model.form != "released" and settings.training.trunk == "static"
 
 
 def _counted(name: str, about: str, code: str, *, reads_vectors: bool = False) -> HeadKind:
@@ -290,6 +310,8 @@ HEADS: dict[str, HeadKind] = {
 }
 GENERATORS = tuple(name for name, kind in HEADS.items() if kind.generates)
 """Heads that ``fusion.generator`` may name."""
+TRUNK = "static"
+"""The head that others add to; one of the baselines always."""
 BASELINES = tuple(name for name, kind in HEADS.items() if not kind.on_generator and kind.by != "mixing")
 """Heads that need nothing but items, so that ``evaluation.baselines`` may name them."""
 SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() for name in kind.own_sections))

@@ -66,13 +66,18 @@ class ModelPlan:
         kind, options = HEADS[head], {"head": head, "ids": ids}
         if kind.by == "mixing":
             return Call(TRAINING["mixture"], folder, options, {"prepared": self.stage("prepare")}, dict(self._mixed()))
-        # What a model reads is what the stage of the chain reads that trains its like.
-        starts, reads_classes = kind.starts_from_semantic_model(self.settings), kind.reads_classes(ids)
-        like = TRAINING["solid" if starts else "semantic" if reads_classes else "item"]
-        inputs = {source.input: self.stage(source.stage) for source in like.inputs if source.input != "features"}
-        if kind.reads_features(ids, self.settings):
-            inputs["features"] = self.stage("features")
-        return Call(like, folder, options, inputs)
+        # What a model reads is what the stage of the chain reads that trains its like, as far as it needs that.
+        starts_from, reads_classes = kind.starts_from(ids, self.settings), kind.reads_classes(ids)
+        like = TRAINING["item" if not reads_classes else "solid" if starts_from else "semantic"]
+        needed = {
+            "prepared": True,
+            "features": kind.reads_features(ids, self.settings),
+            "semantics": reads_classes,
+            "semantic_model": starts_from == "semantic_model",
+            "trunk": starts_from == "trunk",
+        }
+        sources = (source for source in like.inputs if needed[source.input])
+        return Call(like, folder, options, {source.input: self.stage(source.stage, source.entry) for source in sources})
 
     def score(self, head: str, ids: Ids) -> Call:
         """The call that scores a model on the test users."""

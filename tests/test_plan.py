@@ -25,7 +25,11 @@ def plan(modality: Modality | None, **sections: dict[str, object]) -> ModelPlan:
 
 RAW = {"raw": [], "prepared": ["raw"]}
 FEATURES = {**RAW, "features": ["prepared", "raw"]}
-ITEM = {"item": ["features", "prepared"], "embeddings": ["item", "prepared"]}
+ITEM = {
+    "baseline/static": ["features", "prepared"],
+    "item": ["baseline/static", "features", "prepared"],
+    "embeddings": ["item", "prepared"],
+}
 
 
 @pytest.mark.parametrize(
@@ -42,26 +46,25 @@ ITEM = {"item": ["features", "prepared"], "embeddings": ["item", "prepared"]}
         (
             "solid", "both", "id", [],
             {
-                **RAW, "item": ["prepared"], "embeddings": ["item", "prepared"],
-                "semantics": ["embeddings", "prepared"], "semantic": ["prepared", "semantics"],
-                "model": ["prepared", "semantic", "semantics"],
+                **RAW, "baseline/static": ["prepared"], "item": ["baseline/static", "prepared"],
+                "embeddings": ["item", "prepared"], "semantics": ["embeddings", "prepared"],
+                "model": ["baseline/static", "prepared", "semantics"],
             },
         ),
         (
             "solid", "both", "id_text", "auto",
             {
-                **FEATURES, **ITEM,
-                "semantics": ["embeddings", "features", "prepared"], "semantic": ["prepared", "semantics"],
-                "model": ["features", "prepared", "semantic", "semantics"],
+                **FEATURES, **ITEM, "semantics": ["embeddings", "features", "prepared"],
+                "model": ["baseline/static", "features", "prepared", "semantics"],
             },
         ),
         (
             "mixture", "item", "text", "auto",
             {
-                **FEATURES, "item": ["features", "prepared"],
+                **FEATURES, "item": ["baseline/static", "features", "prepared"],
                 "baseline/ease": ["features", "prepared"], "baseline/static": ["features", "prepared"],
-                "semantics": ["features", "prepared"], "semantic": ["prepared", "semantics"],
-                "solid/text": ["features", "prepared", "semantic", "semantics"],
+                "semantics": ["features", "prepared"],
+                "solid/text": ["baseline/static", "features", "prepared", "semantics"],
                 "model": ["baseline/ease", "baseline/static", "item", "prepared", "solid/text"],
             },
         ),
@@ -72,6 +75,14 @@ def test_a_model_takes_what_it_reads_and_nothing_else(
 ) -> None:
     at_hand = plan(modality, model={"vectors": vectors}, evaluation={"baselines": ["ease", "static"]})
     assert said(at_hand.model(head, ids)) == expected
+
+
+@pytest.mark.parametrize("sections", [{"training": {"trunk": "own"}}, {"model": {"form": "released", "layers": 1}}])
+def test_without_a_trunk_solid_starts_from_the_semantic_model(sections: dict[str, dict[str, object]]) -> None:
+    at_hand = said(plan("text", **{"model": {"vectors": []}, **sections}).model("solid", "both"))
+    assert at_hand["model"] == ["prepared", "semantic", "semantics"]
+    assert at_hand["semantic"] == ["prepared", "semantics"]
+    assert "baseline/static" not in at_hand
 
 
 def test_each_call_comes_after_those_that_it_reads() -> None:

@@ -159,9 +159,10 @@ def trainings(lines: Sequence[Line], styles: Styles, columns: tuple[str, ...], t
                 column = next((name for name in map(str, score.history) if name.startswith(columns)), None)
                 if column is None:
                     continue
+                history = score.history.dropna(subset=[column])  # epoch 0, what a model starts as, has no loss
                 figure.add_scatter(
-                    x=score.history["epoch"].astype(int).tolist(),
-                    y=rounded(score.history[column], 4),
+                    x=history["epoch"].astype(int).tolist(),
+                    y=rounded(history[column], 4),
                     name=escape(line.row.name),
                     mode="lines",
                     opacity=0.75,

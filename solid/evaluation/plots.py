@@ -34,6 +34,7 @@ def learning_curves(results: Sequence[Result], column: str, title: str) -> Figur
     for result in learners(results):
         curve = result.trained.curve
         kept = curve["valid"].idxmax()
+        curve = curve.dropna(subset=[column])  # epoch 0, what a model starts as, has no loss
         figure.add_scatter(
             x=curve["epoch"].tolist(),
             y=rounded(curve[column]),

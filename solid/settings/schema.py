@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from solid.kinds import BACKBONES, encoders
+from solid.kinds import BACKBONES, TRUNK, encoders
 from solid.metrics.base import CANDIDATES
 from solid.metrics.catalogue import MAIN, per_user, with_compared
 from solid.settings.fields import (
@@ -135,6 +135,12 @@ class TrainingSettings(Section):
         description="sequences: a user's events are learned in one pass, in pieces of a history's length that overlap "
         "by half; windows: each with its own history, as in the released code",
     )
+    trunk: Literal["static", "own"] = Field(
+        "static",
+        description="of models that generate weights, or read classes beside items: static: the static model as it was "
+        "trained, which they add to and leave as it is; own: each has its own, trained along, and always in the "
+        "released form",
+    )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
     batch_size: int = Field(128, ge=1, description="sequences, or windows, an update")
@@ -171,7 +177,7 @@ class EvaluationSettings(Section):
     baselines: tuple[Baseline, ...] = Field(
         ("transitions", "ease", "static"),
         min_length=1,
-        description="heads on items to compare with, counting among them; the first is the baseline",
+        description="heads on items to compare with, counting among them, and static always; the first is the baseline",
     )
     full: bool = Field(True, description="rank the held-out item among all items, too")
     cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
@@ -180,6 +186,13 @@ class EvaluationSettings(Section):
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the bootstrap and of the maps in the report")
+
+    @field_validator("baselines")
+    @classmethod
+    def _static_is_one(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if TRUNK not in given:
+            raise ValueError(f"{TRUNK} has to be among them, for models that generate weights add to it")
+        return given
 
 
 class CheckSettings(Section):

@@ -60,7 +60,7 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
     decides = HEADS[inputs.head].decides(settings)
     fingerprint = _fingerprint(config, decides, inputs.digests)
     state = TrainingState.load(partial_of(out) / STATE, fingerprint, score)
-    if state.epoch:
+    if state.history:
         say(f"resuming after epoch {state.epoch}")
     name = " ".join(filter(None, [inputs.head, config.model.backbone, inputs.ids, config.modality]))
     parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
@@ -76,7 +76,8 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
             run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
             figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
             best = " *" if state.best is row else ""
-            say(f"epoch {state.epoch:3d}: {figures}{best}  ({state.targets_per_second:,.0f} targets/s)")
+            speed = f"  ({state.targets_per_second:,.0f} targets/s)" if state.epoch else ""
+            say(f"epoch {state.epoch:3d}: {figures}{best}{speed}")
 
         fit(model, dataset, settings.training, state, on_epoch)
         save_model(partial, model)

@@ -51,6 +51,7 @@ def fit(
         SettingsError: the loss does not go with these data.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    has_trunk = len(trained) < len(list(model.parameters()))
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     state.restore(model, optimizer)
     learned = Learned.of(dataset.sequences, settings)
@@ -60,6 +61,9 @@ def fit(
     cut = Pieces.windows if settings.targets == "windows" else Pieces.whole
     # Room for the answer, or for the mask in its place.
     pieces = cut(learned.sequences, learned.targets, model.config.length - 1 + model.backbone.answers)
+    if has_trunk and not state.history:  # what is added to it may turn out to be worse than nothing
+        state.advance(model, optimizer, {"epoch": 0, state.score: selection.value(model)})
+        on_epoch(state)
     while not state.finished(settings):
         epoch = state.epoch + 1
         rng = np.random.default_rng([settings.seed, epoch])

@@ -20,16 +20,17 @@ def write_outcome(
 
     Args:
         folder: the model's, existing.
-        history: a row for each epoch, or setting, that was tried: ``epoch`` counts them from 1.
+        history: a row for each epoch, or setting, that was tried: ``epoch`` counts them from 1; 0 is what a model
+            starts as, which has no loss.
         best_epoch: of the row whose model was kept.
         scores: how good it is on held-out events, by the name of the metric with valid_ or test_ before it.
         settings: that decided what came out, by section; a registration records them.
     """
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, history[0].keys(), lineterminator="\n")
+        writer = csv.DictWriter(file, history[-1].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-    outcome = {"epochs": len(history), "best_epoch": best_epoch, **scores, "settings": settings}
+    outcome = {"epochs": history[-1]["epoch"], "best_epoch": best_epoch, **scores, "settings": settings}
     write_json(folder / "training.json", outcome)
 
 

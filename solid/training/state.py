@@ -26,7 +26,7 @@ class TrainingState:
     score: str
     """The column of the history whose highest value picks the epoch."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """One row an epoch: epoch, losses, the score."""
+    """One row an epoch: epoch, losses, the score; before the first one epoch 0, where there is a trunk to start as."""
     run_id: str | None = None
     """Of the tracked run that this training logs to."""
     weights: dict[str, Tensor] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class TrainingState:
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return len(self.history)
+        return int(self.history[-1]["epoch"]) if self.history else 0
 
     @property
     def best(self) -> dict[str, float]:

@@ -8,13 +8,14 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from solid.console import say
 from solid.data.dataset import Dataset, read_classes
 from solid.errors import DataError, SettingsError
-from solid.kinds import HEADS, HeadKind, Ids
+from solid.kinds import HEADS, HeadKind, Ids, has_trunk
 from solid.semantics.vectors import centred_rows, read_vectors, unit_rows
 from solid.settings.fields import Head, VectorKind
 from solid.settings.schema import ModelSettings, Settings
-from solid.storage.local import folder_digest, read_json
+from solid.storage.local import folder_digest, read_json, whole_folder, write_json
 from solid.training.inputs import Inputs
 
 
@@ -29,6 +30,7 @@ def train(
     features: Path | None = None,
     parts: dict[str, Path] | None = None,
     trunk: Path | None = None,
+    start_of: Head | None = None,
 ) -> None:
     """Train one model and write its folder: model.safetensors, config.json, history.csv, training.json.
 
@@ -42,12 +44,15 @@ def train(
             head has them unless somebody says.
         semantics: output of assign; needed where classes are read.
         semantic_model: trained duet or apg on classes from which solid and its codebook start; without it they start
-            afresh.
+            afresh. With a trunk it is not read.
         settings: of the whole chain; what belongs to the head is used.
         features: output of features, whose vectors may be part of what an item is (``model.vectors``), or say which
             items are alike.
         parts: name -> trained model, for the head that mixes them.
-        trunk: trained static model that this one starts as; only what it adds is trained.
+        trunk: trained static model that this one starts as; only what it adds is trained. Not read where the settings
+            say that there is none (``training.trunk``).
+        start_of: the head that this model is where another one starts; where that one has a trunk instead, nothing is
+            trained, and the folder says so.
 
     Raises:
         SettingsError: the combination of options makes no sense.
@@ -55,9 +60,15 @@ def train(
     """
     kind = HEADS[head]
     ids = ids or kind.default_ids(settings)
-    _check_options(kind, ids, semantics, semantic_model, parts)
+    _check_options(kind, ids, semantics, semantic_model, parts, trunk)
+    if start_of and HEADS[start_of].starts_from("item", settings) == "trunk":
+        _leave_out(f"{HEADS[start_of].name} starts as the static model (training.trunk)", out)
+        return
+    if trunk and not has_trunk(settings):
+        say("no trunk: training.trunk is own, or model.form is released; it is trained from fresh weights")
+        trunk = None
     if trunk:
-        _check_trunk(kind, semantic_model, settings)
+        semantic_model = None
     dataset = Dataset.load(prepared)
     digest = dataset.stats["digest"]
     folders = (prepared, semantics, semantic_model, features, trunk)
@@ -80,7 +91,12 @@ def train(
 
 
 def _check_options(
-    kind: HeadKind, ids: Ids, semantics: Path | None, semantic_model: Path | None, parts: dict[str, Path] | None
+    kind: HeadKind,
+    ids: Ids,
+    semantics: Path | None,
+    semantic_model: Path | None,
+    parts: dict[str, Path] | None,
+    trunk: Path | None,
 ) -> None:
     if ids not in kind.ids:
         raise SettingsError(f"{kind.name} scores items: choose {' or '.join(f'--ids {name}' for name in kind.ids)}")
@@ -92,15 +108,14 @@ def _check_options(
         raise SettingsError("--part is what a mixture is made of; leave it out for other heads")
     if not kind.on_generator and semantic_model:
         raise SettingsError("--semantic-model is where solid starts; leave it out for other heads")
-
-
-def _check_trunk(kind: HeadKind, semantic_model: Path | None, settings: Settings) -> None:
-    if not kind.by_gradients:
+    if trunk and not kind.by_gradients:
         raise SettingsError(f"--trunk is where a model of weights starts; {kind.name} has none")
-    if settings.model.form == "released":
-        raise SettingsError("--trunk: in the released form nothing is added to a trunk; use model.form residual")
-    if semantic_model:
-        raise SettingsError("--trunk and --semantic-model are two places to start from; name one")
+
+
+def _leave_out(why: str, out: Path) -> None:
+    with whole_folder(out, holds="training.json") as folder:
+        write_json(folder / "training.json", {"left_out": why})
+    say(f"{out}: left out, for {why}")
 
 
 def _vectors(

@@ -19,7 +19,7 @@ from solid.console import say
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError
 from solid.evaluation.trained import Trained
-from solid.kinds import HEADS
+from solid.kinds import HEADS, TRUNK
 from solid.settings.fields import Head
 from solid.settings.schema import Settings
 from solid.storage.local import folder_digest, whole_folder
@@ -131,19 +131,23 @@ def _search(search: Search, head: Head) -> Trials:
 
 
 def _try(search: Search, head: Head, values: Values, folder: Path) -> Trial:
-    """Train one model, and the semantic model that it starts from, where it does; folder/model is what comes out."""
+    """Train one model, and before it the one that it starts from, where it does; folder/model is what comes out."""
     try:
         settings = with_values(search.settings, values)
-        kind, start = HEADS[head], None
+        kind = HEADS[head]
         classes = search.semantics if kind.reads_classes(kind.default_ids(settings)) else None
-        if kind.starts_from_semantic_model(settings):
-            start = folder / "semantic"
-            generator: Head = settings.fusion.generator
-            if not start.is_dir():
+        starts_from = kind.starts_from(kind.default_ids(settings), settings)
+        start = folder / starts_from if starts_from else None
+        if start and not start.is_dir():
+            if starts_from == "trunk":
+                train(search.prepared, start, TRUNK, "item", None, None, settings, search.features)
+            else:
+                generator: Head = settings.fusion.generator
                 train(search.prepared, start, generator, "semantic", classes, None, settings)
         model = folder / "model"
         if not model.is_dir():
-            train(search.prepared, model, head, None, classes, start, settings, search.features)
+            semantic_model, trunk = (start if starts_from == name else None for name in ("semantic_model", "trunk"))
+            train(search.prepared, model, head, None, classes, semantic_model, settings, search.features, trunk=trunk)
         return Trial(values, Trained.read(model).best)
     except DataError:
         raise  # an input is wrong, for every trial

@@ -77,7 +77,10 @@ def test_the_help_shows_a_grid_that_can_be_copied(tmp_path: Path) -> None:
         ({"baseline": "satic"}, "baseline: 'satic' is none of the models static, DUET, SOLID, lambda"),
         ({"baseline": "SOLID"}, "baseline: SOLID is several rows; take a model of one row"),
         ({"modalities": None}, "models.SOLID: reads classes; say with modalities what they are made from"),
-        ({"settings": {"training": {"epoks": 1}}}, "training.epoks: unknown key; known here: loss, targets, epochs"),
+        (
+            {"settings": {"training": {"epoks": 1}}},
+            "training.epoks: unknown key; known here: loss, targets, trunk, epochs",
+        ),
         ({"settings": {"training": {"seed": 1}}}, "settings.training.seed: the grid's seeds say it; leave it out"),
         ({"settings": {"data": {"source": "x"}}}, "settings.data.source: the grid's own data says it"),
         ({"models": {"S": {"head": "solid", "ids": "both"}}}, "solid reads what settings.fusion.ids says"),
@@ -135,10 +138,10 @@ def test_an_override_reaches_all_models_but_not_what_varies(tmp_path: Path) -> N
 
 def test_what_models_have_in_common_is_one_job(tmp_path: Path) -> None:
     jobs, cells = plan(tmp_path, write(tmp_path))
-    # By backbone and seed: static, DUET (which is the item model, too), 2 semantic models, 6 of SOLID.
+    # By backbone and seed: static (which the others add to), DUET (which is the item model, too), 6 of SOLID.
     # Classes of text alone need no backbone: one assign a seed for them, one a seed and backbone for id_text.
     assert steps(jobs) == {
-        "ingest": 1, "prepare": 1, "features": 1, "train": 4 * 10, "embed": 4, "assign": 2 + 4, "score": 4 * 8,
+        "ingest": 1, "prepare": 1, "features": 1, "train": 4 * 8, "embed": 4, "assign": 2 + 4, "score": 4 * 8,
     }  # fmt: skip
     assert len(cells) == 4 * 8
     order = list(jobs)
@@ -146,9 +149,9 @@ def test_what_models_have_in_common_is_one_job(tmp_path: Path) -> None:
     assert len({job.folder for job in jobs.values()}) == len(jobs)
     model = cells[Cell("shop", "din", 1, "SOLID, text")].inputs["model"]
     assert {name: need and need.step for name, need in model.inputs.items()} == {
-        "prepared": "prepare", "semantics": "assign", "semantic_model": "train", "features": "features", "trunk": None,
+        "prepared": "prepare", "semantics": "assign", "semantic_model": None, "features": "features", "trunk": "train",
     }  # fmt: skip
-    assert dict(model.inputs["semantic_model"].options) == {"head": "duet", "ids": "semantic"}
+    assert dict(model.inputs["trunk"].options) == {"head": "static", "ids": "item"}
     assert model.inputs["semantics"].inputs["embeddings"] is None
 
 

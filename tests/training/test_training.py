@@ -243,26 +243,46 @@ def test_combinations_that_make_no_sense_are_refused(prepared: Path, semantics: 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("head", "ids"), [("solid", "both"), ("solid", "item"), ("duet", "item"), ("static", "both")])
-def test_a_trunk_stays_as_it_is_and_what_is_added_starts_as_nothing(
+ADDING = pytest.mark.parametrize(
+    ("head", "ids"), [("solid", "both"), ("solid", "item"), ("duet", "item"), ("static", "both")]
+)
+
+
+def run_on(trunk: Path, prepared: Path, semantics: Path, out: Path, head: str, ids: str, *more: str) -> None:
+    """Train a model that adds to a trunk, on classes where it reads them."""
+    own = (f"fusion.ids={ids}",) if head == "solid" else ()
+    classes = semantics if head == "solid" or ids == "both" else None
+    run(prepared, out, head, ids, *own, *more, semantics=classes, trunk=trunk)
+
+
+@ADDING
+def test_a_trunk_stays_as_it_is(head: str, ids: str, prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    run(prepared, tmp_path / "trunk", "static", "item", "training.epochs=1")  # so that there is much to add
+    more = ("training.epochs=20", "training.patience=20", "training.learning_rate=0.02")
+    run_on(tmp_path / "trunk", prepared, semantics, tmp_path / "out", head, ids, *more)
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["best_epoch"] > 0
+    trunk, out = (load_model(tmp_path / name).state_dict() for name in ("trunk", "out"))
+    assert all(torch.equal(tensor, out[name]) for name, tensor in trunk.items())
+
+
+@ADDING
+def test_where_every_epoch_is_worse_than_the_trunk_the_model_scores_as_the_trunk(
     head: str, ids: str, prepared: Path, semantics: Path, tmp_path: Path
 ) -> None:
-    run(prepared, tmp_path / "trunk", "static")
-    classes = semantics if head == "solid" or ids == "both" else None
-    more = (f"fusion.ids={ids}",) if head == "solid" else ()
-    # A rate of almost nothing: after an epoch the model is still where it started.
-    still = (*more, "training.epochs=1", "training.learning_rate=1e-9")
-    run(prepared, tmp_path / "start", head, ids, *still, semantics=classes, trunk=tmp_path / "trunk")
+    good = ("training.epochs=30", "training.patience=30", "training.learning_rate=0.01")
+    run(prepared, tmp_path / "trunk", "static", "item", *good)
+    worse = ("training.epochs=2", "training.learning_rate=10")
+    run_on(tmp_path / "trunk", prepared, semantics, tmp_path / "out", head, ids, *worse)
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    assert list(history["epoch"]) == [0, 1, 2]
+    assert history["softmax"].isna().tolist() == [True, False, False]
+    theirs, ours = (json.loads((tmp_path / name / "training.json").read_text()) for name in ("trunk", "out"))
+    assert (ours["epochs"], ours["best_epoch"]) == (2, 0)
+    assert ours["valid_full_ndcg_10"] == theirs["valid_full_ndcg_10"]
     dataset = Dataset.load(prepared)
-    trunk, start = load_model(tmp_path / "trunk"), load_model(tmp_path / "start")
-    scores = [score_candidates(model, View.of(model, dataset, "test"), 32) for model in (trunk, start)]
-    assert np.abs(scores[0] - scores[1]).max() < 1e-4
-    run(prepared, tmp_path / "out", head, ids, *more, semantics=classes, trunk=tmp_path / "trunk")
-    out = load_model(tmp_path / "out").state_dict()
-    assert all(torch.equal(tensor, out[name]) for name, tensor in trunk.state_dict().items())
-    first = start.state_dict()
-    added = [name for name in out if name not in trunk.state_dict() and out[name].is_floating_point()]
-    assert any((out[name] - first[name]).abs().max() > 1e-3 for name in added)
+    models = [load_model(tmp_path / name) for name in ("trunk", "out")]
+    scores = [score_candidates(model, View.of(model, dataset, "test"), 32) for model in models]
+    assert np.array_equal(*scores)
 
 
 def test_a_training_on_a_trunk_goes_on_to_the_same_bytes(
@@ -290,10 +310,8 @@ def test_what_is_no_trunk_is_refused(prepared: Path, semantics: Path, tmp_path: 
     run(prepared, trunk, "static")
     run(prepared, tmp_path / "duet")
     run(prepared, tmp_path / "both", "static", "both", semantics=semantics)
-    run(prepared, tmp_path / "semantic", "duet", "semantic", semantics=semantics)
     for options, inputs, error, words in (
         (("transitions",), {"trunk": trunk}, SettingsError, "--trunk is where a model of weights starts"),
-        (("duet", "item", *RELEASED), {"trunk": trunk}, SettingsError, "in the released form nothing is added"),
         (("duet",), {"trunk": tmp_path / "duet"}, DataError, "the trunk is duet; train it with --head static"),
         (("duet", "item", "model.dim=16"), {"trunk": trunk}, DataError, "other settings of model"),
         (("static",), {"trunk": trunk}, DataError, "the trunk is all of this model; add --ids both"),
@@ -301,8 +319,6 @@ def test_what_is_no_trunk_is_refused(prepared: Path, semantics: Path, tmp_path: 
     ):
         with pytest.raises(error, match=words):
             run(prepared, out, *options, **inputs)
-    with pytest.raises(SettingsError, match="two places to start from"):
-        run(prepared, out, "solid", semantics=semantics, semantic_model=tmp_path / "semantic", trunk=trunk)
     shifted = pd.read_parquet(semantics / "semantic_ids.parquet")
     shifted["class"] = shifted["class"].to_numpy()[::-1]
     shifted.to_parquet(semantics / "semantic_ids.parquet")
@@ -313,6 +329,35 @@ def test_what_is_no_trunk_is_refused(prepared: Path, semantics: Path, tmp_path: 
     with pytest.raises(DataError, match="the trunk was trained on other data"):
         run(prepared, out, "duet", trunk=trunk)
     assert not out.exists()
+
+
+def test_of_two_places_to_start_from_the_settings_take_one(prepared: Path, semantics: Path, tmp_path: Path) -> None:
+    """The chain gives both, whatever the settings; what they do not take decides nothing."""
+    for more, starts_from in ((("training.trunk=static",), "trunk"), (("training.trunk=own",), "semantic_model")):
+        run(prepared, tmp_path / "trunk", "static", "item", *more)
+        run(prepared, tmp_path / "semantic_model", "duet", "semantic", *more, semantics=semantics)
+        both = {name: tmp_path / name for name in ("trunk", "semantic_model")}
+        run(prepared, tmp_path / "solid", "solid", "both", *more, semantics=semantics, **both)
+        run(prepared, tmp_path / "one", "solid", "both", *more, semantics=semantics, **{starts_from: both[starts_from]})
+        assert folder_digest(tmp_path / "solid") == folder_digest(tmp_path / "one")
+    for more in (("training.trunk=own",), RELEASED):
+        run(prepared, tmp_path / "static", "static", "item", *more)
+        run(prepared, tmp_path / "duet", "duet", "item", *more, trunk=tmp_path / "static")
+        run(prepared, tmp_path / "fresh", "duet", "item", *more)
+        assert folder_digest(tmp_path / "duet") == folder_digest(tmp_path / "fresh")
+
+
+def test_the_semantic_model_is_trained_where_solid_starts_from_it(
+    prepared: Path, semantics: Path, tmp_path: Path
+) -> None:
+    run(prepared, tmp_path / "out", "duet", "semantic", semantics=semantics, start_of="solid")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["training.json"]
+    why = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert why == {"left_out": "solid starts as the static model (training.trunk)"}
+    for more in (("training.trunk=own",), RELEASED):
+        run(prepared, tmp_path / "out", "duet", "semantic", *more, semantics=semantics, start_of="solid")
+        run(prepared, tmp_path / "semantic", "duet", "semantic", *more, semantics=semantics)
+        assert folder_digest(tmp_path / "out") == folder_digest(tmp_path / "semantic")
 
 
 def test_the_released_protocol_trains_on_validation_events_picks_on_the_test_and_cannot_be_evaluated(
