@@ -50,11 +50,16 @@ class Training(Protocol):
     def trunk(self) -> str: ...  # noqa: D102
 
 
-class Settings(Protocol):
-    """The settings, which take their choices from here and so cannot be named."""
+class Wired(Protocol):
+    """What has the section ``fusion``: the settings, or what a model keeps of them."""
 
     @property
     def fusion(self) -> Fusion: ...  # noqa: D102
+
+
+class Settings(Wired, Protocol):
+    """The settings, which take their choices from here and so cannot be named."""
+
     @property
     def model(self) -> Model: ...  # noqa: D102
     @property
@@ -185,7 +190,7 @@ class HeadKind:
         """What trains it."""
         return _imported(self.trainer)
 
-    def sections(self, settings: Settings) -> tuple[str, ...]:
+    def sections(self, settings: Wired) -> tuple[str, ...]:
         """All sections that decide what training makes of it, ``model`` and ``training`` first where it has them."""
         if not self.by_gradients:
             return self.own_sections

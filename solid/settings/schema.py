@@ -142,7 +142,12 @@ class TrainingSettings(Section):
         "released form",
     )
     epochs: int = Field(100, ge=1, description="at most so many passes over the training targets")
-    patience: int = Field(10, ge=1, description="stop after so many epochs without a better value of the metric")
+    patience: int = Field(
+        10,
+        ge=1,
+        description="stop after so many epochs without a better value of the metric; after a third of "
+        "them where a model starts as a trained trunk",
+    )
     batch_size: int = Field(128, ge=1, description="sequences, or windows, an update")
     negatives: int = Field(
         256, ge=1, description="items drawn for losses that need some: for each target, or an update (sampled_softmax)"

@@ -47,10 +47,12 @@ class TrainingState:
         return max(self.history, key=lambda row: row[self.score])
 
     def finished(self, settings: TrainingSettings) -> bool:
-        """Whether all epochs are done or the best one lies ``patience`` epochs back."""
+        """Whether all epochs are done or the best one lies ``patience`` epochs back, on a trunk a third of that."""
         if not self.history:
             return False
-        return self.epoch >= settings.epochs or self.epoch - self.best["epoch"] >= settings.patience
+        started_trained = self.history[0]["epoch"] == 0
+        patience = -(-settings.patience // 3) if started_trained else settings.patience
+        return self.epoch >= settings.epochs or self.epoch - self.best["epoch"] >= patience
 
     def restore(self, model: Recommender, optimizer: torch.optim.Optimizer) -> None:
         """Put the stored weights and moments back; a fresh state leaves both as they are."""

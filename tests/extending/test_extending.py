@@ -70,7 +70,7 @@ SETTINGS = {
     "model": {"backbone": "toy", "dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "loss": "toy", "toy": 11},
     "scales": {"scale": 2},
-    "evaluation": {"baselines": ["toy", "tally"], "bootstrap": 100},
+    "evaluation": {"baselines": ["toy", "tally", "static"], "bootstrap": 100},
 }
 GRID = {
     "title": "Toys",
@@ -217,7 +217,7 @@ def trained(extended: Extended) -> dict[Path, dict[str, Any]]:
 def test_a_backbone_and_a_head(extended: Extended) -> None:
     configs = trained(extended).values()
     assert {config["model"]["backbone"] for config in configs if "model" in config} == {"toy"}
-    assert sorted(config["head"] for config in configs) == ["duet", "duet", "mixture", "solid", "tally", "toy"]
+    assert sorted(config["head"] for config in configs) == ["duet", "mixture", "solid", "static", "tally", "toy"]
     assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
         "toy", "tally", "SOLID",
     ]  # fmt: skip
@@ -226,7 +226,7 @@ def test_a_backbone_and_a_head(extended: Extended) -> None:
 def test_a_section_of_a_head(extended: Extended) -> None:
     configs = trained(extended)
     assert {config["head"]: config["scales"] for config in configs.values() if "model" in config} == {
-        "toy": {"scale": 2}, "duet": None, "solid": None,
+        "toy": {"scale": 2}, "duet": None, "solid": None, "static": None,
     }  # fmt: skip
     for folder, config in configs.items():
         made_with = json.loads((folder / "training.json").read_text())["settings"]
@@ -258,7 +258,7 @@ def test_a_step(extended: Extended) -> None:
 
 def test_a_metric(extended: Extended) -> None:
     metrics = json.loads(extended.one("runs/pipelines/*/evaluate/results/metrics.json").read_text())
-    assert set(metrics) == {"toy", "tally", "duet", "SOLID text", "mixture"}
+    assert set(metrics) == {"toy", "tally", "static", "duet", "SOLID text", "mixture"}
     assert list(metrics) == sorted(metrics, key=lambda name: -metrics[name]["full_ndcg_10"])  # the best one first
     assert all(0 < values["unmasked_toy"] <= 1 for values in metrics.values())
     assert all(0 < values["toy"] <= 1 and 0 < values["full_toy"] <= 1 for values in metrics.values())

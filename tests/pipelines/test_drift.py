@@ -41,7 +41,6 @@ SWITCHES = {"register": {"registering": "registering"}, "champion": {"modalities
 # Of the steps that pipelines run, options that no component passes, and why.
 NOT_PASSED = {
     "params": "settings come as parameters, which the UI shows and the cache compares; a file is neither",
-    "trunk": "of experiments, see docs/findings.md; no model of the chain starts as another",
 }
 # Commands that are no step of a pipeline, and why.
 NO_STEPS = {
@@ -110,6 +109,9 @@ def of_dvc(name: str, graph: dict[str, Any]) -> Stage:
         folder = re.sub(r"/(\$\{item\}|\{modality\}|\{baseline\})$", "", value)
         if folder in makers:
             return makers[folder]
+        parent, _, one = folder.rpartition("/")  # of a stage that runs for each entry of a list, the folder of one
+        if parent in makers:
+            return f"{makers[parent]}/{one}"
         return (each or "") if value == "${item}" else value.removeprefix("${").removesuffix("}")
 
     options = parse(command, arguments)
@@ -194,8 +196,8 @@ class Kubeflow:
         def translate(value: str) -> str:
             if "inputs.artifacts" in value:
                 stage, of = maker(value)
-                assert of in (None, entry)  # of the same entry; what reads those of all entries labels them
-                return stage
+                # Of the same entry, or one that is named; what reads those of all entries labels them.
+                return stage if of in (None, entry) else f"{stage}/{of}"
             if value == entry:
                 return str(each)
             found = re.fullmatch(r"\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}", value)

@@ -45,6 +45,10 @@ def fault(path: Path | None, *overrides: str) -> str:
         ),
         ("training: 3", ["training: expected a section, with its keys indented below it (given 3)"]),
         ("model: {dim: 11}", ["model: attention_heads must divide dim, but 11 / 2 leaves a rest"]),
+        (
+            "evaluation: {baselines: [ease]}",
+            ["evaluation.baselines: static has to be among them, for models that generate weights add to it"],
+        ),
         ("semantics: {modalities: id}", [f"{MODALITY_LIST} (given 'id')"]),
         ("semantics: {modalities: [id, id]}", [f"{MODALITY_LIST} (given ['id', 'id'])"]),
         (

@@ -125,6 +125,9 @@ def test_softmax_in_parts_has_the_value_and_the_gradients_of_cross_entropy(rows:
     torch.testing.assert_close(loss, expected)
     for gradient, right in zip(torch.autograd.grad(3 * loss, (vectors, items)), expected_gradients, strict=True):
         torch.testing.assert_close(gradient, right)
+    on_a_trunk = SoftmaxInParts.apply(vectors, items.detach(), answers, rows)  # where items stay as they are
+    torch.testing.assert_close(on_a_trunk, expected)
+    torch.testing.assert_close(torch.autograd.grad(3 * on_a_trunk, vectors)[0], expected_gradients[0])
 
 
 def test_a_softmax_that_fits_no_memory_is_refused_before_any_work() -> None:

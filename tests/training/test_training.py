@@ -285,6 +285,14 @@ def test_where_every_epoch_is_worse_than_the_trunk_the_model_scores_as_the_trunk
     assert np.array_equal(*scores)
 
 
+def test_what_starts_as_a_trunk_has_a_third_of_the_patience() -> None:
+    patient = TrainingSettings(patience=9)
+    for first, enough in ((1, 10), (0, 3)):
+        rows = [{"epoch": epoch, "valid_uauc": -float(epoch)} for epoch in range(first, enough + 1)]
+        assert TrainingState("", "valid_uauc", history=rows).finished(patient)
+        assert not TrainingState("", "valid_uauc", history=rows[:-1]).finished(patient)
+
+
 def test_a_training_on_a_trunk_goes_on_to_the_same_bytes(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

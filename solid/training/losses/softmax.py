@@ -79,7 +79,8 @@ class SoftmaxInParts(torch.autograd.Function):
             # Probabilities are exp / sum, minus 1 where the answer is; neither is applied to the large matrix.
             torch.mm(exp_rN, items_ND, out=of_vectors[part])
             of_vectors[part].div_(sum_r1).sub_(items_ND[answers_r])
-            of_items.addmm_(exp_rN.T, vectors_rD / sum_r1).index_add_(0, answers_r, vectors_rD, alpha=-1)
+            if ctx.needs_input_grad[1]:  # not where items stay as they are, on a trunk
+                of_items.addmm_(exp_rN.T, vectors_rD / sum_r1).index_add_(0, answers_r, vectors_rD, alpha=-1)
         ctx.save_for_backward(of_vectors, of_items)
         ctx.n_rows = len(vectors_RD)
         return loss / len(vectors_RD)
