@@ -21,7 +21,7 @@ import click
 from urllib3.exceptions import HTTPError
 
 from pipelines.package import Package
-from solid.errors import SolidError
+from solid.errors import UnavailableError
 from solid.storage.names import unknown_name
 from solid.tracking import git_sha
 
@@ -76,14 +76,14 @@ class Backend:
         except HTTPError as error:
             host = unknown_name(self.endpoint)
             why = f"the name {host} cannot be resolved" if host else type(error).__name__
-            raise SolidError(f"{self.endpoint}: no answer while {what} ({why}); check KFP_ENDPOINT") from None
+            raise UnavailableError(f"{self.endpoint}: no answer while {what} ({why}); check KFP_ENDPOINT") from None
         except self.models.ApiException as error:
             remedy = {
                 401: "; check KFP_EXISTING_TOKEN, which may have expired",
                 403: "; the account may not do that in this namespace, see KFP_NAMESPACE",
                 404: "; is KFP_ENDPOINT the address of the API?",
             }.get(error.status, "")
-            raise SolidError(f"{self.endpoint}: {error.status} {_reason(error)} while {what}{remedy}") from None
+            raise UnavailableError(f"{self.endpoint}: {error.status} {_reason(error)} while {what}{remedy}") from None
 
     def log(self, run_id: str, node: str) -> list[str]:
         """The lines that a node's pod has printed; none where the server does not have them (any more)."""

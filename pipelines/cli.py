@@ -16,8 +16,8 @@ from pipelines.schedule import schedule
 from pipelines.submit import submit
 from solid import __version__
 from solid.cli import settings_options
+from solid.commands import Commands
 from solid.console import say
-from solid.errors import SolidError
 from solid.kinds import BACKBONES
 
 if TYPE_CHECKING:
@@ -29,17 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 NAMES = click.Choice(["training", "retraining", "backbones"])
 
 
-class _Commands(click.Group):
-    """Turns the user's errors into one clear message."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (SolidError, OSError) as error:
-            raise click.ClickException(str(error)) from None
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__)
 def main() -> None:
     """Pipelines of SOLID for Kubeflow.

@@ -35,7 +35,7 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.local import docker_task_handler, executor_input_utils, executor_output_utils, subprocess_task_handler
 from kfp.local.status import Status
 
-from solid.errors import SolidError
+from solid.errors import FailedError, SolidError
 from solid.storage.outputs import is_written
 from solid.storage.s3 import Prefix
 
@@ -84,7 +84,7 @@ def run(
         try:
             pipeline(**arguments)
         except (RuntimeError, ValueError) as error:
-            raise SolidError(f"{click.unstyle(str(error))}\nWhat the failed step said stands above.") from None
+            raise FailedError(f"{click.unstyle(str(error))}\nWhat the failed step said stands above.") from None
     return folder
 
 

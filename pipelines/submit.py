@@ -16,7 +16,7 @@ import click
 from pipelines.backend import Backend, Target, target_options
 from pipelines.package import Package
 from pipelines.progress import ENDED, FAILED, Step, clock, said, steps, table
-from solid.errors import SolidError
+from solid.errors import FailedError, SolidError
 from solid.storage.local import write_json
 from solid.storage.places import GONE
 
@@ -94,7 +94,7 @@ def submit(
         failed = [step for step in record["steps"] if step["state"] in FAILED]
         why = _why(seen, failed, backend)
         hint = "\n--no-cache runs every step again" if GONE in why else ""
-        raise SolidError(f"the run ended as {record['state']}{why}{hint}\nsee {link}")
+        raise FailedError(f"the run ended as {record['state']}{why}{hint}\nsee {link}")
     for line in _outcome(backend, run.run_id, record["steps"]):
         click.echo(line)
     click.echo(f"The run succeeded: {link}")
@@ -159,7 +159,7 @@ def follow(backend: Backend, package: Package, run_id: str, timeout: float, inte
             if run.state in ENDED:
                 return
         if time.monotonic() > deadline:
-            raise SolidError(
+            raise FailedError(
                 f"the run has not ended within {timeout / 3600:g} hours; it goes on: "
                 f"{backend.ui}/#/runs/details/{run_id}"
             )

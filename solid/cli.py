@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from solid import __version__, kubeflow, steps
+from solid.commands import Commands
 from solid.environment import SAME_ON_EVERY_PROCESSOR
-from solid.errors import SettingsError
+from solid.errors import SettingsError, UnavailableError
 from solid.kinds import HEADS, IDS
 from solid.steps import STEPS
 from solid.storage.places import FILE, FOLDER, INPUT, input_folder
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """Lists commands in the order of the chain."""
 
     command_class = StepCommand
@@ -270,7 +271,7 @@ def tune(
     from solid.settings.loading import load_settings
 
     if find_spec("optuna") is None:
-        raise click.ClickException("solid tune needs Optuna; install 'solid-rec[tune]'")
+        raise UnavailableError("solid tune needs Optuna; install 'solid-rec[tune]'")
     from solid.tuning.command import tune as run
     from solid.tuning.space import DEFAULT
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 # What these do decides how steps speak and where they find things, not what they write.
-PLUMBING = {"console.py", "errors.py", "settings", "storage", "tracking.py"}
+PLUMBING = {"console.py", "errors.py", "settings", "storage", "tracking"}
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
@@ -80,7 +80,7 @@ def test_a_users_error_is_one_line_without_traceback(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("- 1")
     command = [sys.executable, "-m", "solid.cli", "ingest", "--out", "raw", "--params", "p.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: p.yaml: expected sections such as 'training:', found list\n"
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
 
@@ -88,7 +88,7 @@ def test_a_users_error_is_one_line_without_traceback(tmp_path: Path) -> None:
 def test_a_setting_that_does_not_fit_stops_a_step_before_it_works(tmp_path: Path) -> None:
     code, output = invoke("ingest", "--out", str(tmp_path / "raw"), "--set", "data.sauce=x")
     assert (code, output) == (
-        1,
+        2,
         "Error: settings do not fit:\n  data.sauce: unknown key; known here: source, format, order\n",
     )
     assert not list(tmp_path.iterdir())

@@ -82,7 +82,7 @@ def run(arguments: list[str], out: Path, moment: str, number: int) -> None:
         elif event == "os.rename" and str(details[1]).endswith("state.safetensors"):
             saves += 1
             now = "training" if saves == 2 else ""
-        elif event == "os.rename" and str(details[0]) == partial:
+        elif event == "os.rename" and str(details[0]) in (partial, f"{partial}/output"):
             now = "done"
         if now and now == moment:
             os.kill(os.getpid(), number)

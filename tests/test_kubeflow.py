@@ -137,6 +137,6 @@ def test_a_step_called_by_kubeflow_reports_and_called_by_hand_does_not(tmp_path:
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_an_executor_input_that_is_none_is_refused_before_any_work(tmp_path: Path, text: str) -> None:
     done = CliRunner().invoke(main, ["ingest", "--out", str(tmp_path / "raw"), "--executor-input", text])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.output == "Error: --executor-input: not what Kubeflow writes, a JSON object with inputs and outputs\n"
     assert not list(tmp_path.iterdir())

@@ -167,7 +167,7 @@ def test_other_settings_than_the_models_are_refused_with_what_to_give(place: Pat
     command = ["register", "--prepared", "prepared", "--model", "it=refused/model", "--out", "refused/said"]
     changes = ["--set", "registry.name=refused", "--set", "apg.rank=3", "--set", "training.learning_rate=0.5"]
     done = CliRunner().invoke(main, [*command, *changes, "--set", "training.threads=2"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.output == (
         "Error: refused/model: trained with other settings than those given, which a retraining would take over:\n"
         "  training.learning_rate: 0.01, but 0.5 is given\n"

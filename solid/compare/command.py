@@ -13,7 +13,7 @@ from solid.compare.report import render
 from solid.compare.results import lines_of
 from solid.compare.runner import run_jobs
 from solid.console import say
-from solid.errors import SettingsError, SolidError
+from solid.errors import FailedError, SettingsError
 from solid.storage.local import whole_folder
 
 
@@ -38,7 +38,7 @@ def compare(
 
     Raises:
         SettingsError: a grid does not fit; nothing has run then.
-        SolidError: a job failed; the tables are written from what is there.
+        FailedError: a job failed; the tables are written from what is there.
     """
     names = [path.stem for path in grids]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -56,7 +56,7 @@ def compare(
         say(f"{folder}: table.md, table.csv, seeds.csv, report.html")
     if failures:
         told = [f"{plan.jobs[digest].step} {plan.jobs[digest].name}: {why}" for digest, why in failures.items()]
-        raise SolidError(
+        raise FailedError(
             "\n".join(texts)
             + f"\n{len(failures)} of {len(plan.jobs)} jobs failed or were skipped (logs in {work / 'logs'}):\n  "
             + "\n  ".join(told)

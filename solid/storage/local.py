@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,49 +15,91 @@ from typing import Any
 from solid.errors import DataError
 
 STATE = "state.safetensors"
-"""In an unfinished folder: what an interrupted step resumes from."""
+"""In a scratch folder: what an interrupted step resumes from."""
+_MADE = "output"  # in the scratch folder of a step that is resumable: what becomes the output
 
 
 def partial_of(out: Path) -> Path:
     """The scratch folder beside ``out`` in which an output is built before it is renamed into place."""
+    out = out.resolve()
     return out.with_name(out.name + ".partial")
 
 
 @contextmanager
-def whole_folder(out: Path, *, holds: str, keep_partial: bool = False) -> Iterator[Path]:
+def whole_folder(out: Path, *, holds: str, resumable: bool = False) -> Iterator[Path]:
     """Yield a folder to write in; it becomes ``out`` when the block ends well and only then.
 
-    An older output is replaced. When the block fails nothing is left behind, unless ``keep_partial``
-    says that the unfinished folder holds something a second try can resume from.
+    An older output is replaced. When the block fails nothing is left behind, unless the step is resumable: then the
+    scratch folder stays, whose STATE says how to go on; also when the block ends well, until whoever wrote it has no
+    need of it any more.
 
     Args:
         out: the folder to make.
         holds: a file that every such output has; a folder with other things in it is somebody's and not replaced.
-        keep_partial: whether an unfinished folder stays.
+        resumable: whether the scratch folder stays.
 
     Raises:
-        DataError: ``out`` is a file, or a folder that is no older output.
+        DataError: ``out`` is a file, or a folder that is no older output, or another process writes there.
     """
     out = out.resolve()
     if out.exists() and not (out.is_dir() and ((out / holds).exists() or not any(out.iterdir()))):
         raise DataError(f"{out}: exists and is no older output of this step; remove it, or choose another --out")
-    partial = partial_of(out)
-    if partial.exists() and not keep_partial:
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    try:
-        yield partial
-    except BaseException:
-        if not keep_partial:
-            shutil.rmtree(partial, ignore_errors=True)
-        raise
-    retired = out.with_name(out.name + ".old.partial")
-    if out.exists():
-        # Renamed first, for a process killed while it removes files would leave half of the older folder.
+    with _only_writer(out) as scratch:
+        for leftover in scratch.iterdir():
+            if not (resumable and leftover.name == STATE):
+                _remove(leftover)
+        made = scratch / _MADE if resumable else scratch
+        made.mkdir(exist_ok=True)
+        try:
+            yield made
+        except BaseException:
+            _remove(made)
+            if resumable and not any(scratch.iterdir()):
+                scratch.rmdir()
+            raise
+        retired = out.with_name(out.name + ".old.partial")
+        if out.exists():
+            # Renamed first, for a process killed while it removes files would leave half of the older folder.
+            shutil.rmtree(retired, ignore_errors=True)
+            out.replace(retired)
+        made.replace(out)
         shutil.rmtree(retired, ignore_errors=True)
-        out.replace(retired)
-    partial.replace(out)
-    shutil.rmtree(retired, ignore_errors=True)
+
+
+@contextmanager
+def _only_writer(out: Path) -> Iterator[Path]:
+    """Yield the scratch folder, made and held by this process alone; the lock ends with it, however that ends."""
+    scratch = partial_of(out)
+    while True:
+        scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            held = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # another process has just renamed it into place
+        try:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(f"{out}: another process writes there; wait until it ends") from None
+            if _still_there(scratch, held):
+                yield scratch
+                return
+        finally:
+            os.close(held)
+
+
+def _still_there(folder: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(held))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

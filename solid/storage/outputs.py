@@ -24,13 +24,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from solid.console import say
-from solid.errors import DataError, SettingsError
-from solid.storage.local import whole_file
+from solid.errors import DataError
+from solid.storage.cache import cache
+from solid.storage.in_place import on_its_way
+from solid.storage.local import STATE, partial_of, whole_file
 from solid.storage.manifest import DAY, MANIFEST, File, Manifest
 from solid.storage.progress import PROGRESS, progress_kept
 from solid.storage.s3 import MissingObjectError, Prefix
@@ -125,7 +127,7 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
     with _only_writer(folder, target.address):
         if folder.exists():  # its upload failed
             shutil.rmtree(folder)
-        with progress_kept(folder, target):
+        with on_its_way(folder) as waiting, progress_kept(folder, target):
             yield folder
         manifest = Manifest.of(folder, step)
         try:
@@ -133,6 +135,10 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
         except DataError:
             say(f"{folder}: whole, but not uploaded; the next try of this step makes it anew")
             raise
+        for act in waiting:
+            act()
+        if not (partial_of(folder) / STATE).exists():  # else another try would need it
+            _tidy(target, lambda name: name == PROGRESS)
         copy = _place("inputs", target.address) / manifest.digest
         _settle(folder, copy, manifest)
         os.utime(copy)
@@ -141,14 +147,7 @@ def upload_when_done(address: str, step: str) -> Iterator[Path]:
 
 def _place(kind: str, address: str) -> Path:
     """The folder for an address in the cache: a name that people recognise, and a hash that tells addresses apart."""
-    default = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        root = Path(os.environ.get("SOLID_CACHE") or f"{default}/solid").expanduser().absolute()
-        name = f"{PurePosixPath(address).name[:100]}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
-        (root / kind).mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise SettingsError(f"no folder for copies of S3: {error}; name one with SOLID_CACHE") from None
-    return root / kind / name
+    return cache(kind) / f"{PurePosixPath(address).name[:100]}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
 
 def _download(source: Prefix, manifest: Manifest, copy: Path) -> None:
@@ -210,7 +209,11 @@ def _publish(target: Prefix, manifest: Manifest, folder: Path) -> None:
         raise
     older = Manifest.read(target)
     target.write(MANIFEST, manifest.model_dump_json(indent=2).encode())
+    _tidy(target, lambda name: manifest.outlives(name, older))
+
+
+def _tidy(target: Prefix, which: Callable[[str], bool]) -> None:
     try:
-        target.remove([name for name in target.objects() if name == PROGRESS or manifest.outlives(name, older)])
+        target.remove([name for name in target.objects() if which(name)])
     except DataError as error:
         say(f"{error}; the new output is in place, files of an older one remain beside it")

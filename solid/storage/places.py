@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
-from solid.errors import SolidError
+from solid.errors import SolidError, UnavailableError
 
 # Where the launcher of Kubeflow puts an artifact of each kind of store.
 MOUNTS = {"/s3/": "s3://", "/minio/": "minio://", "/gcs/": "gs://"}
 GONE = "is gone from the store"
 _ADDRESSES = "solid.addresses"  # in a context: the address that each local path stands for
+
+
+class Ended(click.ClickException):
+    """A command ends with one message, and an exit status that says what kind of thing went wrong."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click has one for each class
+
+    @classmethod
+    def by(cls, error: Exception, message: str = "") -> Self:
+        """2: bad input, a file that is not there included; 3: the machine or the network."""
+        if isinstance(error, SolidError):
+            return cls(message or str(error), error.exit_code)
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError | FileExistsError)
+        return cls(message or str(error), SolidError.exit_code if absent else UnavailableError.exit_code)
 
 
 class _Place(click.Path):
@@ -55,7 +71,7 @@ class Step(click.Command):
             message = str(error)
             for path, address in ctx.meta.get(_ADDRESSES, {}).items():
                 message = message.replace(path, address)
-            raise click.ClickException(message) from None
+            raise Ended.by(error, message) from error
 
 
 def input_folder(place: str) -> Path:

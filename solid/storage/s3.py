@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from solid.console import byte_progress
-from solid.errors import DataError
+from solid.errors import DataError, UnavailableError
 from solid.storage.names import unknown_name
 from solid.storage.patience import WaitForS3, patience
 
@@ -37,6 +37,10 @@ _REMEDIES = {
 }
 
 
+class StoreError(DataError, UnavailableError):
+    """S3 refuses or does not answer."""
+
+
 class MissingObjectError(DataError):
     """An object is not there (any more)."""
 
@@ -50,7 +54,7 @@ def client() -> Any:
     if seconds:
         made.meta.events.register("needs-retry.s3", WaitForS3(seconds), unique_id="solid-patience")
     if host := unknown_name(made.meta.endpoint_url):
-        raise DataError(f"S3: the name {host} cannot be resolved; check AWS_ENDPOINT_URL_S3")
+        raise StoreError(f"S3: the name {host} cannot be resolved; check AWS_ENDPOINT_URL_S3")
     return made
 
 
@@ -107,7 +111,7 @@ class Prefix:
             with self._clear_errors():
                 refused = self._client.delete_objects(Bucket=self._bucket, Delete=some).get("Errors", [])
             if refused:
-                raise DataError(f"{self.address}: {refused[0]['Key']} is not removed: {refused[0]['Message']}")
+                raise StoreError(f"{self.address}: {refused[0]['Key']} is not removed: {refused[0]['Message']}")
 
     def download(self, files: Mapping[str, Path], size: int) -> None:
         """Copy objects to local files, several at a time, large ones in parts.
@@ -162,9 +166,10 @@ class Prefix:
             if code in _MISSING:
                 raise MissingObjectError(f"{shown}: no such object") from None
             if code in _REMEDIES:
-                raise DataError(f"{shown}: {code}: {_REMEDIES[code]}") from None
-            raise DataError(f"{shown}: {error}; check the address and AWS_ENDPOINT_URL_S3") from None
+                kind = DataError if code == "NoSuchBucket" else StoreError
+                raise kind(f"{shown}: {code}: {_REMEDIES[code]}") from None
+            raise StoreError(f"{shown}: {error}; check the address and AWS_ENDPOINT_URL_S3") from None
         except (NoCredentialsError, PartialCredentialsError) as error:
-            raise DataError(f"{shown}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from None
+            raise StoreError(f"{shown}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from None
         except (BotoCoreError, Boto3Error) as error:
-            raise DataError(f"{shown}: {error}; check AWS_ENDPOINT_URL_S3 and the network, try again") from None
+            raise StoreError(f"{shown}: {error}; check AWS_ENDPOINT_URL_S3 and the network, try again") from None

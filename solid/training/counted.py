@@ -34,7 +34,7 @@ def train_by_counting(inputs: Inputs, out: Path) -> None:
     decides = HEADS[inputs.head].decides(inputs.settings)
     history: list[dict[str, float]] = []
     with (
-        track(inputs.head, {"head": inputs.head, **decides}, DatasetInfo.of(dataset.stats), None) as run,
+        track(inputs.head, {"head": inputs.head, **decides}, DatasetInfo.of(dataset.stats), out=out) as run,
         whole_folder(out, holds="training.json") as partial,
     ):
 
@@ -49,7 +49,6 @@ def train_by_counting(inputs: Inputs, out: Path) -> None:
         best = max(history, key=lambda row: row[_SEARCHED])
         scores = judged(model, dataset, inputs.settings.training)
         write_outcome(partial, history, best["epoch"], scores, decides)
-        run.artifacts(partial)
     say(f"{out}: {told(scores)}, best of {len(history)}: {picked}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +60,22 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
     score = f"{settings.training.selection}_{settings.training.metric}"
     decides = HEADS[inputs.head].decides(settings)
     fingerprint = _fingerprint(config, decides, inputs.digests)
-    state = TrainingState.load(partial_of(out) / STATE, fingerprint, score)
+    kept = partial_of(out)
+    state = TrainingState.load(kept / STATE, fingerprint, score)
     if state.history:
         say(f"resuming after epoch {state.epoch}")
     name = " ".join(filter(None, [inputs.head, config.model.backbone, inputs.ids, config.modality]))
     parameters = config.model_dump(mode="json") | {"training": settings.training.model_dump(mode="json")}
     with (
-        track(name, parameters, DatasetInfo.of(dataset.stats), state.run_id) as run,
-        whole_folder(out, holds="training.json", keep_partial=True) as partial,
+        track(
+            name, parameters, DatasetInfo.of(dataset.stats), state.run_id, out=out, forget=lambda: shutil.rmtree(kept)
+        ) as run,
+        whole_folder(out, holds="training.json", resumable=True) as folder,
     ):
         state.run_id = run.id
 
         def on_epoch(state: TrainingState) -> None:
-            state.save(partial / STATE)
+            state.save(kept / STATE)
             row = state.history[-1]
             run.epoch(state.epoch, {key: value for key, value in row.items() if key != "epoch"})
             figures = ", ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "epoch")
@@ -80,11 +84,9 @@ def train_by_gradients(inputs: Inputs, out: Path) -> None:
             say(f"epoch {state.epoch:3d}: {figures}{best}{speed}")
 
         fit(model, dataset, settings.training, state, on_epoch)
-        save_model(partial, model)
+        save_model(folder, model)
         found = {state.score: state.best[state.score]}
-        write_outcome(partial, state.history, state.best["epoch"], found, decides)
-        (partial / STATE).unlink(missing_ok=True)
-        run.artifacts(partial)
+        write_outcome(folder, state.history, state.best["epoch"], found, decides)
     say(f"{out}: best epoch {state.best['epoch']:.0f} of {state.epoch}, {state.score} {state.best[state.score]:.4f}")
 
 

@@ -43,8 +43,8 @@ def train_by_mixing(inputs: Inputs, out: Path) -> None:
     history: list[dict[str, float]] = []
     with (
         track(
-            inputs.head, {"head": inputs.head, "parts": list(models), **decides}, DatasetInfo.of(dataset.stats), None
-        ) as run,
+            inputs.head, {"head": inputs.head, "parts": list(models), **decides}, DatasetInfo.of(dataset.stats), out=out
+        ),
         whole_folder(out, holds="training.json") as partial,
     ):
 
@@ -57,5 +57,4 @@ def train_by_mixing(inputs: Inputs, out: Path) -> None:
         best = max(history, key=lambda row: row[score])
         scores = judged(model, dataset, settings.training)
         write_outcome(partial, history, best["epoch"], scores, decides)
-        run.artifacts(partial)
     say(f"{out}: {told(scores)}, best of {len(history)}: {model.config.about['shares']}")

@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution
 from solid import __version__
 from solid.console import say
 from solid.data.dataset import Dataset
-from solid.errors import DataError, SettingsError, SolidError
+from solid.errors import DataError, FailedError, SettingsError, SolidError
 from solid.evaluation.trained import Trained
 from solid.kinds import HEADS, TRUNK
 from solid.settings.fields import Head
@@ -166,7 +166,7 @@ def _fingerprint(search: Search, head: Head, space: Mapping[str, BaseDistributio
 
 def _best(head: str, trials: Trials) -> int:
     if trials.best is None:
-        raise SolidError(f"{head}: every trial failed; the last said: {trials.done[-1].why}")
+        raise FailedError(f"{head}: every trial failed; the last said: {trials.done[-1].why}")
     return trials.best
 
 

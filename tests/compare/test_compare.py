@@ -176,7 +176,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes_and_trains_nothing_twic
 ) -> None:
     """Stopped three times, each time a little later, in the middle of trainings."""
     work = place / "stopped"
-    exits = {signal.SIGTERM: 143, signal.SIGINT: 1, signal.SIGKILL: -9}
+    exits = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
     for number, code in exits.items():
         finished = done(work)
         hold, held = place / "stopped.hold", place / "stopped.hold-held"
@@ -231,7 +231,7 @@ def test_a_work_folder_in_use_is_refused_and_a_dead_process_holds_nothing(
     with (place / "work" / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         code, _, stderr = run("work", "locked")
-        assert code == 1
+        assert code == 2
         assert stderr.startswith("Error: work: in use by process ")
     assert not (place / "locked").exists()
     assert run("work", "locked")[0] == 0

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from by_hand import IMAGE, ROOT, SMALL, Chain, check_same_files
 from gates import pipelines
-from ports import free_ports
+from mlflow_server import MlflowServer
 
 from components.interface import component
 from components.unrolled import Unrolled
@@ -49,29 +45,10 @@ def image(engine: None) -> str:
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running MLflow server; its address."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_ports()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/m.db", "--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(
-                        f"mlflow server did not start:\n{(folder / 'log').read_text()[-2000:]}"
-                    ) from None
-                time.sleep(0.5)
-        yield address
-    finally:
-        os.killpg(server.pid, 15)  # its workers, too
-        server.wait(30)
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    yield server.address
+    server.stop()
 
 
 def test_the_image_is_small_plain_and_says_what_it_is(image: str) -> None:

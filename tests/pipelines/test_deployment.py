@@ -243,6 +243,6 @@ def test_nothing_is_written_for_a_deployment_that_does_not_fit(file: Path, tmp_p
     done = CliRunner().invoke(
         cli.main, ["compile", "training", "--image", DIGEST, "--out", str(out), "--deployment", str(file)]
     )
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.output.startswith(f"Error: {file}: the deployment does not fit:\n  retry: unknown key; known here: ")
     assert not out.exists()

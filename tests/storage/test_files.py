@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from click.testing import CliRunner
 
 from solid.cli import main
 from solid.errors import DataError
-from solid.storage.local import file_md5, folder_digest, partial_of, read_json, whole_file, whole_folder, write_json
+from solid.storage.local import (
+    STATE,
+    file_md5,
+    folder_digest,
+    partial_of,
+    read_json,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 from solid.storage.s3 import Prefix
 
 
@@ -94,16 +104,49 @@ def test_leftovers_of_a_killed_process_do_not_get_into_the_output(tmp_path: Path
     assert contents(tmp_path) == {"out/new": "2"}
 
 
-def test_a_partial_folder_is_kept_for_those_who_resume(tmp_path: Path) -> None:
+def test_the_state_is_kept_for_those_who_resume_also_when_the_output_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt), whole_folder(out, holds="old", keep_partial=True) as folder:
-        write(folder, {"state": "1"})
+    with pytest.raises(KeyboardInterrupt), whole_folder(out, holds="old", resumable=True) as folder:
+        write(folder, {"half": "1"})
+        write(partial_of(out), {STATE: "1", "litter": "1"})
         raise KeyboardInterrupt
-    assert contents(tmp_path) == {"out.partial/state": "1"}
-    with whole_folder(out, holds="old", keep_partial=True) as folder:
-        assert contents(folder) == {"state": "1"}
+    assert contents(tmp_path) == {f"out.partial/{STATE}": "1", "out.partial/litter": "1"}
+    with whole_folder(out, holds="old", resumable=True) as folder:
+        assert contents(partial_of(out)) == {STATE: "1"}
         write(folder, {"model": "2"})
-    assert contents(tmp_path) == {"out/state": "1", "out/model": "2"}
+    assert contents(tmp_path) == {f"out.partial/{STATE}": "1", "out/model": "2"}
+
+
+def test_of_two_writers_the_second_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with whole_folder(out, holds="old") as folder:
+        write(folder, {"old": "1"})
+        with pytest.raises(DataError, match=f"{out}: another process writes there"), whole_folder(out, holds="old"):
+            pass
+    assert contents(tmp_path) == {"out/old": "1"}
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+def test_many_writers_at_once_leave_one_whole_output(tmp_path: Path, resumable: bool) -> None:
+    """Processes that begin at the same moment, again and again: what is published is always of one of them, whole."""
+
+    def writer(number: int) -> None:
+        for _ in range(30):
+            try:
+                with whole_folder(tmp_path / "out", holds="0", resumable=resumable) as folder:
+                    for name in range(20):
+                        (folder / str(name)).write_text(str(number))
+            except DataError:
+                continue
+
+    processes = [get_context("fork").Process(target=writer, args=(number,)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert sorted(int(path.name) for path in (tmp_path / "out").iterdir()) == list(range(20))
+    assert len({path.read_text() for path in (tmp_path / "out").iterdir()}) == 1
 
 
 # whole_file, write_json, read_json

@@ -182,10 +182,10 @@ def test_what_is_no_search_is_refused(prepared: Path, tmp_path: Path) -> None:
         (("--head", "static"), ("training.selection=test",), "settings picked on the test users would say nothing"),
     ):
         result = tune(tmp_path, *options, changes=changes)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert words in result.output
     assert not (tmp_path / "work").exists()
     assert tune(tmp_path, "--head", "static", "--trials", "1").exit_code == 0
     other = tune(tmp_path, "--head", "static", "--trials", "1", changes=("training.seed=1",))
-    assert other.exit_code == 1
+    assert other.exit_code == 2
     assert "made with other data, settings or another space; remove" in other.output
