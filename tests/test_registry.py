@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from solid.metrics.measured import candidate_metrics
 from solid.models.config import ModelConfig
 from solid.models.recommender import Recommender
 from solid.models.storage import save_model
+from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import fetch_champion
 from solid.registry.counted import Counted
@@ -214,7 +216,7 @@ def test_the_files_need_no_pickle_and_pin_what_they_need(registrations: Any, cli
     kept = {path.relative_to(files / "artifacts").as_posix() for path in (files / "artifacts").rglob("*.*")}
     assert kept == {
         "model/config.json", "model/model.safetensors", "items.parquet",
-        "profile/profile.json", "profile/popularity.parquet", "params.yaml",
+        "profile/profile.json", "profile/popularity.parquet", "params.yaml", "answers.json",
     }  # fmt: skip
     assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pt", ".pyc")]
     signature = mlflow.models.get_model_info("models:/tiny/3").signature
@@ -411,7 +413,7 @@ def test_a_version_is_few_files_and_each_can_be_had_by_itself(registrations: Any
         )
         if path.is_file()
     )
-    assert len(files) == 15, files
+    assert len(files) == 16, files
     assert [file for file in files if file.startswith("code/")] == ["code/solid.zip"]
     held = fetch_version("tiny", "3", ["params.yaml", "profile"], tmp_path / "some")
     assert sorted(path.name for path in held.rglob("*") if path.is_file()) == [
@@ -546,10 +548,13 @@ def test_a_champion_made_with_settings_unknown_today_is_named(
 
 
 @pytest.fixture
-def served(strong: Path, prepared: Path) -> Any:
+def served(strong: Path, prepared: Path, tmp_path: Path) -> Any:
     from solid.registry.serving import SolidRecommender
 
-    artifacts = {"model": str(strong), "items": str(prepared / "items.parquet")}
+    Profile.of(Dataset.load(prepared)).save(tmp_path / "profile")
+    artifacts = {
+        "model": str(strong), "items": str(prepared / "items.parquet"), "profile": str(tmp_path / "profile"),
+    }  # fmt: skip
     recommender = SolidRecommender()
     recommender.load_context(SimpleNamespace(artifacts=artifacts))
     return recommender
@@ -579,7 +584,45 @@ def test_serving_ignores_unknown_ids_and_says_so(served: Any, caplog: pytest.Log
     assert known["unknown"] == empty["unknown"] == []
     assert mixed["items"] == known["items"]
     assert nothing["items"] == empty["items"]
+    assert [answer["cold"] for answer in (mixed, known, nothing, empty)] == [False, False, True, True]
     assert "ignored 2 unknown item ids, such as 'x'" in caplog.text
+
+
+def test_a_cold_history_gets_what_is_popular_by_its_share_of_all_interactions() -> None:
+    items = pd.DataFrame({"item_id": ["a", "b", "c", "d"], "title": ""})
+    catalogue = Catalogue(build(0, n_items=4), items, np.array([2, 5, 0, 1]))
+    numbers, starts, ends = np.array([1, 0]), np.array([0, 1, 2]), np.array([1, 2, 2])
+    top = catalogue.top(numbers, starts, ends, 3, exclude_seen=True, omit=(np.array([2]), np.array([4])))
+    assert top.cold.tolist() == [False, True, True]
+    assert catalogue.ids[top.rows[1]].tolist() == ["b", "a", "d"]
+    assert catalogue.ids[top.rows[2]].tolist() == ["b", "a", "c"]  # not d, which is to be left out
+    assert top.scores[1] == pytest.approx(np.log([5 / 8, 2 / 8, 1 / 8]))
+    assert np.isfinite(top.scores[2]).all()
+    without = Catalogue(build(0, n_items=4), items).top(numbers, starts, ends, 3, exclude_seen=True)
+    assert without.scores[1] != pytest.approx(top.scores[1])  # what the model says
+    assert (without.scores[0] == top.scores[0]).all()
+
+
+def test_answers_kept_with_a_version_tell_of_a_model_that_answers_otherwise(prepared: Path, tmp_path: Path) -> None:
+    dataset = Dataset.load(prepared)
+    catalogue = Catalogue(build(0), dataset.items)
+    Answers.of(catalogue, dataset).save(tmp_path / "answers.json")
+    kept = Answers.load(tmp_path / "answers.json")
+    assert len(kept.histories) == 20
+    assert kept.histories[0] == ["i4", "i5", "i6", "i7"]  # of u0, before the last event, as much as the model reads
+    assert not set(kept.histories[0]) & set(kept.items[0])
+    kept.check(catalogue)
+    with pytest.raises(DataError, match=r"answers another .* to test user \d+ of 20: scores differ by"):
+        kept.check(Catalogue(build(1), dataset.items))
+    swapped = [kept.items[0][1::-1] + kept.items[0][2:], *kept.items[1:]]
+    with pytest.raises(DataError, match="to test user 1 of 20"):
+        replace(kept, items=swapped).check(catalogue)
+    even = [[kept.scores[0][0], kept.scores[0][0], *kept.scores[0][2:]], *kept.scores[1:]]
+    with pytest.raises(DataError, match="to test user 1 of 20"):
+        replace(kept, scores=even).check(catalogue)
+    (tmp_path / "answers.json").write_text("{}")
+    with pytest.raises(DataError, match="no answers"):
+        Answers.load(tmp_path / "answers.json")
 
 
 def test_an_id_that_is_not_unicode_is_unknown(served: Any) -> None:

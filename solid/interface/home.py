@@ -62,13 +62,13 @@ class Home:
         Raises:
             SolidError: there is no such version, or MLflow does not answer.
         """
-        from solid.registry.version import ITEMS, MODEL, fetch
+        from solid.registry.version import ITEMS, MODEL, PROFILE, fetch
         from solid.tracking import clear_errors, connect
 
         scratch = TemporaryDirectory(prefix="solid-")
         with clear_errors():
             connect()
-            folder = fetch(uri, (MODEL, ITEMS), Path(scratch.name))
+            folder = fetch(uri, (MODEL, ITEMS, PROFILE), Path(scratch.name))
         return cls(folder, Columns(), Settings(), scratch)
 
     def save(self, folder: Path) -> None:
@@ -113,7 +113,8 @@ class Home:
         from solid.registry.catalogue import Catalogue
 
         prepared = self.folder / "prepared"
-        return Catalogue.load(self.folder / "model", (prepared if prepared.is_dir() else self.folder) / "items.parquet")
+        items = (prepared if prepared.is_dir() else self.folder) / "items.parquet"
+        return Catalogue.load(self.folder / "model", items, self.folder / "profile")
 
     @property
     def head(self) -> str:

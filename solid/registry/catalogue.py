@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,13 @@ from solid.data.sequences import last_items
 from solid.errors import DataError
 from solid.models.protocols import Model
 from solid.models.storage import load_model
+from solid.registry.profile import Profile
 
 Ints = NDArray[np.int64]
+Texts = NDArray[np.object_]
 _SCORES_AT_ONCE = 1 << 24  # bounds memory: 64 MiB of logits, however many histories are asked for
+_LEAST = 1e-12  # share of an item that nobody touched; its logarithm has to be finite
+_COLUMNS = ("item_id", "title", "category")
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,14 @@ class Top:
 
     Attributes:
         rows: of the table of items [B, k].
-        scores: logits [B, k]; -inf where fewer than k items are left.
+        scores: logits [B, k]; -inf where fewer than k items are left. To cold histories, where the catalogue knows
+            what is popular: logarithms of shares of all interactions.
+        cold: whether the history has no item that the model knows [B].
     """
 
     rows: Ints
     scores: NDArray[np.float32]
+    cold: NDArray[np.bool_]
 
     @property
     def left(self) -> Ints:
@@ -47,11 +53,15 @@ class Catalogue:
 
     Attributes:
         model: on the CPU, in evaluation mode.
-        items: row r is the model's item r + 1: item_id, title ("" where unknown).
+        items: row r is the model's item r + 1: item_id, title and, but for older versions, category ("" where
+            unknown).
+        popularity: interactions of every item [N], which cold histories are answered by; None: the model says what it
+            recommends to somebody of whom it has seen nothing.
     """
 
     model: Model
     items: pd.DataFrame
+    popularity: Ints | None = None
 
     def __post_init__(self) -> None:
         if len(self.items) != self.model.config.n_items:
@@ -61,24 +71,61 @@ class Catalogue:
             )
 
     @classmethod
-    def load(cls, model: Path, items: Path) -> Catalogue:
-        """Read a model folder and a parquet file of its items.
+    def load(cls, model: Path, items: Path, profile: Path | None = None) -> Catalogue:
+        """Read a model folder, a parquet file of its items and, if there is one, the profile of its data.
 
         Raises:
-            DataError: the two do not belong together, or the model is of another version.
+            DataError: they do not belong together, a file is damaged, or the model is of another version.
         """
-        return cls(load_model(model), pd.read_parquet(items, columns=["item_id", "title"]))
+        try:
+            table = pd.read_parquet(items)
+        except (OSError, ValueError) as error:  # pyarrow's for a missing or damaged file
+            raise DataError(f"{items}: cannot be read ({error}); register the model again") from None
+        table = table[[column for column in _COLUMNS if column in table]]
+        popularity = None
+        if profile is not None and profile.is_dir():
+            counts = Profile.load(profile).popularity
+            if counts.index.tolist() != table["item_id"].tolist():
+                raise DataError(f"{profile}: of other items than {items}; take both from the same data")
+            popularity = counts.to_numpy().astype(np.int64)
+        return cls(load_model(model), table, popularity)
 
     def numbers(self, item_ids: list[str]) -> Ints:
         """The model's numbers of original item ids, 0 for those it does not know."""
-        found: Ints = self._index.get_indexer(pd.Index(item_ids, dtype=object)).astype(np.int64)
-        return found + 1
+        of = self._numbers
+        return np.array([of.get(item, 0) for item in item_ids], dtype=np.int64)
 
     @cached_property
-    def _index(self) -> pd.Index[Any]:
-        # Objects, for the str type of pandas refuses what is not valid Unicode; here it is only unknown.
-        index: pd.Index[Any] = pd.Index(self.items["item_id"], dtype=object)
-        return index
+    def ids(self) -> Texts:
+        """The original id of every item [N]."""
+        return self._texts("item_id")
+
+    @cached_property
+    def titles(self) -> Texts:
+        """The title of every item [N], "" where unknown."""
+        return self._texts("title")
+
+    @cached_property
+    def categories(self) -> Texts | None:
+        """The category of every item [N], "" where unknown; None where the table of items tells none of any."""
+        if "category" not in self.items or not (self.items["category"] != "").any():
+            return None
+        return self._texts("category")
+
+    def _texts(self, column: str) -> Texts:
+        return np.array(self.items[column].tolist(), dtype=object)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {item: number for number, item in enumerate(self.ids.tolist(), 1)}
+
+    @cached_property
+    def _popular(self) -> Tensor | None:
+        """Scores of all items [N] for somebody of whom nothing is known."""
+        if self.popularity is None:
+            return None
+        shares = self.popularity / max(1, self.popularity.sum())
+        return torch.from_numpy(np.log(np.maximum(shares, _LEAST)).astype(np.float32))
 
     def histories(self, numbers: Ints, starts: Ints, ends: Ints) -> Tensor:
         """What the model reads [B, L] of sequences ``numbers[starts[b]:ends[b]]``: the last L items that it knows.
@@ -109,10 +156,19 @@ class Catalogue:
             cosines[torch.arange(len(rows)), rows] = -torch.inf  # itself
             parts.append(cosines.topk(min(k, len(self.items))))
         best, values = (torch.cat([part[n] for part in parts]).numpy() for n in (1, 0))
-        return Top(best, values)
+        return Top(best, values, np.zeros(len(numbers), dtype=bool))
 
     @torch.inference_mode()
-    def top(self, numbers: Ints, starts: Ints, ends: Ints, k: int, *, exclude_seen: bool) -> Top:
+    def top(
+        self,
+        numbers: Ints,
+        starts: Ints,
+        ends: Ints,
+        k: int,
+        *,
+        exclude_seen: bool,
+        omit: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64)),
+    ) -> Top:
         """The k best items for each of the sequences that :meth:`histories` takes; fewer where there are fewer items.
 
         Args:
@@ -121,20 +177,31 @@ class Catalogue:
             ends: where it ends.
             k: how many.
             exclude_seen: whether items of the sequence are left out, also those that the model no longer reads.
+            omit: further items to leave out: which of the B sequences, ascending [M], and numbers of items [M].
         """
         at_once = max(1, _SCORES_AT_ONCE // len(self.items))
         histories = self.histories(numbers, starts, ends)
+        cold = histories[:, 0] == 0
         rows, scores = [], []
         for start in range(0, len(starts), at_once):
             these = slice(start, start + at_once)
             logits = self.model.score_all(self.model.encode(histories[these]))
+            if self._popular is not None and (unknown := cold[these]).any():
+                logits[unknown] = self._popular
+            first, last = np.searchsorted(omit[0], (start, start + at_once))
+            _leave_out(logits, omit[0][first:last] - start, omit[1][first:last])
             if exclude_seen:
                 lengths = ends[these] - starts[these]
                 before = np.cumsum(lengths) - lengths
                 seen = numbers[np.arange(lengths.sum()) + np.repeat(starts[these] - before, lengths)]
-                owner = np.repeat(np.arange(len(lengths)), lengths)
-                logits[owner[seen > 0], seen[seen > 0] - 1] = -torch.inf
+                _leave_out(logits, np.repeat(np.arange(len(lengths)), lengths), seen)
             best = logits.topk(min(k, len(self.items)))
             rows.append(best.indices.numpy())
             scores.append(best.values.numpy())
-        return Top(np.concatenate(rows), np.concatenate(scores))
+        return Top(np.concatenate(rows), np.concatenate(scores), cold.numpy())
+
+
+def _leave_out(logits: Tensor, owners: Ints, numbers: Ints) -> None:
+    """Take items [M] from the scores [B, N] of their owners [M]; number 0 is nothing."""
+    real = numbers > 0
+    logits[owners[real], numbers[real] - 1] = -torch.inf

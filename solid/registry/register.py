@@ -20,6 +20,7 @@ from solid.metrics.catalogue import metric
 from solid.metrics.measured import UserMetrics
 from solid.models.storage import load_model_of, named
 from solid.registry.aliases import champion_version, interrupted_version, mark_done
+from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
 from solid.registry.checks import examine_again
 from solid.registry.counted import Counted
@@ -71,7 +72,7 @@ def register(
     dataset, models = Dataset.load(prepared), named(models)
     best = _best_on_validation(models)
     model = models[best]
-    challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title"]])
+    challenger = Catalogue(load_model_of(dataset, model), dataset.items[["item_id", "title", "category"]])
     config = challenger.model.config
     made_with = settings_of(model, config, settings)
     checked = read_json(checks / "checks.json") if checks else None
@@ -118,8 +119,9 @@ def register(
         if interrupted:
             version = str(interrupted.version)
         else:
+            answers = Answers.of(challenger, dataset)
             model_id, version = log_version(
-                name, challenger, model, Profile.of(dataset), made_with, example, tags, run.id
+                name, challenger, model, Profile.of(dataset), answers, made_with, example, tags, run.id
             )
             on_data = {"dataset_name": source.name, "dataset_digest": source.digest}
             for figure, value in summary.items():

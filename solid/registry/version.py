@@ -1,7 +1,8 @@
 """What a version of the registry holds: the model to serve, and what a later retraining needs of it.
 
 Beside entry.py and the package, which is one archive, these are the model folder, the table of its items, the settings
-that made it, and the profile of its data: few files, for a server asks for a password at each, and each by itself.
+that made it, the profile of its data, and answers to some of its users: few files, for a server asks for a password at
+each, and each by itself.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Any
 
 import yaml
 
+from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
 from solid.registry.profile import Profile
 from solid.storage.local import file_md5
 
 MODEL, ITEMS, PROFILE, SETTINGS_FILE = "model", "items.parquet", "profile", "params.yaml"
+ANSWERS = "answers.json"
 ARCHIVE = "solid.zip"  # entry.py knows it by this name
 _PACKAGE = Path(__file__).parent.parent
 # What serving.py and the modules it imports need, besides MLflow.
@@ -34,6 +37,7 @@ def log_version(
     catalogue: Catalogue,
     model: Path,
     profile: Profile,
+    answers: Answers,
     settings: dict[str, Any],
     example: list[str],
     tags: dict[str, str],
@@ -51,6 +55,7 @@ def log_version(
             shutil.copy(model / file, staged)
         catalogue.items.to_parquet(items, index=False)
         profile.save(Path(scratch, PROFILE))
+        answers.save(Path(scratch, ANSWERS))
         made_with = Path(scratch, SETTINGS_FILE)
         made_with.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
@@ -60,6 +65,7 @@ def log_version(
                 "model": str(staged),
                 "items": str(items),
                 "profile": str(Path(scratch, PROFILE)),
+                "answers": str(Path(scratch, ANSWERS)),
                 "settings": str(made_with),
             },
             code_paths=[str(_archive(Path(scratch)))],
@@ -85,7 +91,7 @@ def fetch(uri: str, wanted: Iterable[str], scratch: Path) -> Path:
 
     Args:
         uri: such as models:/solid@champion.
-        wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE; what an older version does not have is left out.
+        wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE, ANSWERS; what an older version does not have is left out.
         scratch: folder.
     """
     import mlflow
