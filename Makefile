@@ -11,7 +11,7 @@ IMAGE ?= solid:dev
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check docs wheel image pipeline stack stack-down cluster cluster-down clean
+.PHONY: help setup run serve test bench check docs wheel image pipeline stack stack-down cluster cluster-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,12 +29,15 @@ setup: .venv/installed  ## install the pinned packages into .venv
 	@echo "Installing pinned packages into .venv (three to ten minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python scripts/install_torch.py
-	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,notebook,tune,dev]'
+	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,notebook,serve,tune,dev]'
 	@$(BIN)/python scripts/install_torch.py --say "$$(du -sh .venv | cut -f1)"
 	@touch $@
 
 run: setup  ## run the whole chain on the sample data, or on SOURCE=... FORMAT=...
 	@$(BIN)/python scripts/run.py --source '$(SOURCE)' --format '$(or $(FORMAT),auto)' $(foreach pair,$(SET),--set '$(pair)')
+
+serve: setup  ## serve the champion of make run over HTTP, at PORT=8080; MODEL=models:/name@champion names another
+	@$(BIN)/solid serve $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
 test: setup  ## run the whole test suite, in WORKERS=3 processes; a file of tests stays in one
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10 -rs

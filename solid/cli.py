@@ -316,5 +316,40 @@ def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
     click.echo(run(model, list(history), k))
 
 
+@main.command()
+@click.option("--model", default="models:/solid@champion", show_default=True,
+              help="MLflow model address; where it names an alias, the server follows it.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 is all of them.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port to listen at.")
+@click.option("--look-every", type=click.FloatRange(min=0.1), default=10, show_default=True,
+              help="Seconds between looks at the registry.")  # fmt: skip
+@click.option("--prepared", type=INPUT, help="Output of prepare, whose users requests may name.")
+@click.option("--token-file", type=FILE, help="File with the bearer token that requests need.  [default: none]")
+@click.option("--waiting", type=click.IntRange(min=1), default=64, show_default=True,
+              help="Requests that may wait; more are told to come again.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0.01), default=5, show_default=True,
+              help="Seconds to read a request, and to answer it.")  # fmt: skip
+def serve(model: str, waiting: int, timeout: float, **given: Any) -> None:
+    """Serve a registered model over HTTP.
+
+    \b
+      solid serve &
+      curl -s localhost:8080/recommend -H 'content-type: application/json' -d '{"history": ["B00GLAVJ0U"], "k": 5}'
+
+    POST /recommend and /similar, the Open Inference Protocol below /v2, /metrics, /healthz, /readyz; /docs shows all.
+    A new champion takes over without a gap once it has answered as it did when it was registered.
+    """  # noqa: D301  the backspace tells click to keep the lines
+    from importlib.util import find_spec
+
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None or find_spec("prometheus_client") is None:
+        raise click.ClickException(
+            "solid serve needs FastAPI, uvicorn and prometheus-client; install 'solid-rec[serve]'"
+        )
+    from solid.serving.command import serve as run
+    from solid.serving.limits import Limits
+
+    run(model, limits=Limits(waiting=waiting, seconds=timeout), **given)
+
+
 if __name__ == "__main__":
     main()

@@ -87,15 +87,15 @@ class ItemTable(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """The representation, with a last dimension D, of item ids of any shape."""
-        if not self.training and self._held is None and not torch.is_grad_enabled():
-            self._held = self._sum(torch.arange(self.n_items + 1, device=items.device))
-        if self._held is None:
+        if (table := self._table()) is None:
             return self._sum(items)
-        embedded: Tensor = nn.functional.embedding(items, self._held)
+        embedded: Tensor = nn.functional.embedding(items, table)
         return embedded
 
     def all(self) -> Tensor:
         """The representation of all items [N, D], without padding."""
+        if not self.training and (table := self._table()) is not None:
+            return table[1:]
         every: Tensor = self(torch.arange(1, self.n_items + 1, device=self.device))
         return every
 
@@ -122,6 +122,12 @@ class ItemTable(nn.Module):
     def device(self) -> torch.device:
         """Where it is."""
         return next(self.parameters()).device
+
+    def _table(self) -> Tensor | None:
+        """The whole table [N + 1, D] where it is made once."""
+        if not self.training and self._held is None and not torch.is_grad_enabled():
+            self._held = self._sum(torch.arange(self.n_items + 1, device=self.device))
+        return self._held
 
     def _sum(self, items: Tensor) -> Tensor:
         parts: list[Tensor] = [] if self.id is None else [self.id(items)]

@@ -46,6 +46,11 @@ class Answers:
         histories = [
             catalogue.ids[sequences.items[start:end] - 1].tolist() for start, end in zip(starts, ends, strict=True)
         ]
+        return cls.to(histories, catalogue)
+
+    @classmethod
+    def to(cls, histories: list[list[str]], catalogue: Catalogue) -> Self:
+        """Ask about histories of original ids."""
         return cls(histories, *_ask(catalogue, histories))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,12 @@ from solid.models.storage import load_model
 from solid.registry.profile import Profile
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 Texts = NDArray[np.object_]
 _SCORES_AT_ONCE = 1 << 24  # bounds memory: 64 MiB of logits, however many histories are asked for
 _LEAST = 1e-12  # share of an item that nobody touched; its logarithm has to be finite
 _COLUMNS = ("item_id", "title", "category")
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Top:
     """
 
     rows: Ints
-    scores: NDArray[np.float32]
+    scores: Floats
     cold: NDArray[np.bool_]
 
     @property
@@ -90,7 +93,7 @@ class Catalogue:
             popularity = counts.to_numpy().astype(np.int64)
         return cls(load_model(model), table, popularity)
 
-    def numbers(self, item_ids: list[str]) -> Ints:
+    def numbers(self, item_ids: Sequence[str]) -> Ints:
         """The model's numbers of original item ids, 0 for those it does not know."""
         of = self._numbers
         return np.array([of.get(item, 0) for item in item_ids], dtype=np.int64)
@@ -112,6 +115,22 @@ class Catalogue:
             return None
         return self._texts("category")
 
+    def outside(self, categories: Sequence[str]) -> Ints:
+        """The model's numbers of all items that are of none of these categories."""
+        kept = np.zeros(len(self.items), dtype=bool)
+        for category in categories:
+            kept[self.rows_of.get(category, _NONE)] = True
+        return np.flatnonzero(~kept) + 1
+
+    @cached_property
+    def rows_of(self) -> dict[str, Ints]:
+        """The rows of the table of items by their category."""
+        if self.categories is None:
+            return {}
+        order = np.argsort(self.categories, kind="stable")
+        names, firsts = np.unique(self.categories[order], return_index=True)
+        return dict(zip(names.tolist(), np.split(order, firsts[1:]), strict=True))
+
     def _texts(self, column: str) -> Texts:
         return np.array(self.items[column].tolist(), dtype=object)
 
@@ -120,12 +139,13 @@ class Catalogue:
         return {item: number for number, item in enumerate(self.ids.tolist(), 1)}
 
     @cached_property
-    def _popular(self) -> Tensor | None:
+    def _popular(self) -> Floats | None:
         """Scores of all items [N] for somebody of whom nothing is known."""
         if self.popularity is None:
             return None
         shares = self.popularity / max(1, self.popularity.sum())
-        return torch.from_numpy(np.log(np.maximum(shares, _LEAST)).astype(np.float32))
+        scores: Floats = np.log(np.maximum(shares, _LEAST)).astype(np.float32)
+        return scores
 
     def histories(self, numbers: Ints, starts: Ints, ends: Ints) -> Tensor:
         """What the model reads [B, L] of sequences ``numbers[starts[b]:ends[b]]``: the last L items that it knows.
@@ -166,8 +186,8 @@ class Catalogue:
         ends: Ints,
         k: int,
         *,
-        exclude_seen: bool,
-        omit: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64)),
+        exclude_seen: bool = False,
+        omit: tuple[Ints, Ints] = (_NONE, _NONE),
     ) -> Top:
         """The k best items for each of the sequences that :meth:`histories` takes; fewer where there are fewer items.
 
@@ -181,27 +201,28 @@ class Catalogue:
         """
         at_once = max(1, _SCORES_AT_ONCE // len(self.items))
         histories = self.histories(numbers, starts, ends)
-        cold = histories[:, 0] == 0
+        cold = histories.numpy()[:, 0] == 0
         rows, scores = [], []
         for start in range(0, len(starts), at_once):
             these = slice(start, start + at_once)
             logits = self.model.score_all(self.model.encode(histories[these]))
+            scored = logits.numpy()  # the same memory; small changes are quicker made there
             if self._popular is not None and (unknown := cold[these]).any():
-                logits[unknown] = self._popular
+                scored[unknown] = self._popular
             first, last = np.searchsorted(omit[0], (start, start + at_once))
-            _leave_out(logits, omit[0][first:last] - start, omit[1][first:last])
+            _leave_out(scored, omit[0][first:last] - start, omit[1][first:last])
             if exclude_seen:
                 lengths = ends[these] - starts[these]
                 before = np.cumsum(lengths) - lengths
                 seen = numbers[np.arange(lengths.sum()) + np.repeat(starts[these] - before, lengths)]
-                _leave_out(logits, np.repeat(np.arange(len(lengths)), lengths), seen)
+                _leave_out(scored, np.repeat(np.arange(len(lengths)), lengths), seen)
             best = logits.topk(min(k, len(self.items)))
             rows.append(best.indices.numpy())
             scores.append(best.values.numpy())
-        return Top(np.concatenate(rows), np.concatenate(scores), cold.numpy())
+        return Top(np.concatenate(rows), np.concatenate(scores), cold)
 
 
-def _leave_out(logits: Tensor, owners: Ints, numbers: Ints) -> None:
+def _leave_out(scores: Floats, owners: Ints, numbers: Ints) -> None:
     """Take items [M] from the scores [B, N] of their owners [M]; number 0 is nothing."""
     real = numbers > 0
-    logits[owners[real], numbers[real] - 1] = -torch.inf
+    scores[owners[real], numbers[real] - 1] = -np.inf

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 
+from solid.registry.asking import Question, answer
 from solid.registry.catalogue import Catalogue
 
-Answer = dict[str, list[str] | list[float] | bool]
+Told = dict[str, list[str] | list[float] | bool]
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +24,7 @@ class SolidRecommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         model, items, profile = (Path(context.artifacts[name]) for name in ("model", "items", "profile"))
         self.catalogue = Catalogue.load(model, items, profile)
 
-    def predict(self, context: Any, model_input: list[list[str]], params: dict[str, Any] | None = None) -> list[Answer]:
+    def predict(self, context: Any, model_input: list[list[str]], params: dict[str, Any] | None = None) -> list[Told]:
         """Recommend for each history.
 
         Args:
@@ -44,28 +44,7 @@ class SolidRecommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         params = {"k": 10, "exclude_seen": True} | (params or {})
         if params["k"] < 1:
             raise mlflow.MlflowException.invalid_parameter_value(f"k must be at least 1, not {params['k']}")
-        answers = self._recommend(model_input, **params) if model_input else []
-        if unknown := {item for answer in answers for item in answer["unknown"]}:  # type: ignore[union-attr]
+        answers = answer(self.catalogue, [Question(history, **params) for history in model_input])
+        if unknown := {item for one in answers for item in one.unknown}:
             _log.warning("ignored %d unknown item ids, such as %r", len(unknown), min(unknown))
-        return answers
-
-    def _recommend(self, histories: list[list[str]], k: int, exclude_seen: bool) -> list[Answer]:
-        sizes = np.array([len(history) for history in histories])
-        given = list(itertools.chain.from_iterable(histories))
-        numbers, ends = self.catalogue.numbers(given), np.cumsum(sizes)
-        top = self.catalogue.top(numbers, ends - sizes, ends, k, exclude_seen=exclude_seen)
-        ids, titles = self.catalogue.ids[top.rows], self.catalogue.titles[top.rows]
-        rows = np.repeat(np.arange(len(histories)), sizes)
-        unknown: list[list[str]] = [[] for _ in histories]
-        for place in np.flatnonzero(numbers == 0):
-            unknown[rows[place]].append(given[place])
-        return [
-            {
-                "items": ids[row, :n].tolist(),
-                "titles": titles[row, :n].tolist(),
-                "scores": top.scores[row, :n].tolist(),
-                "unknown": unknown[row],
-                "cold": bool(top.cold[row]),
-            }
-            for row, n in enumerate(top.left)
-        ]
+        return [asdict(one) for one in answers]

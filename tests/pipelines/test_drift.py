@@ -50,6 +50,7 @@ NO_STEPS = {
     "tune": "a search of settings, with a budget of its own",
     "export": "for other people's tools",
     "recommend": "asks a registered model",
+    "serve": "goes on answering, and never ends by itself",
 }
 # Options that take several folders, each with a name.
 MANY = {folder.name for step in STEPS.values() for folder in step.inputs if folder.many}
