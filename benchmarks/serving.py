@@ -2,6 +2,7 @@
 
     python benchmarks/serving.py                          # the table of docs/serve.md: heads one after another
     python benchmarks/serving.py --heads static --requests 720000      # an hour's worth at 200 a second
+    python benchmarks/serving.py --everybody 100000       # solid recommend --all, for so many users
 
 A model of random weights with 10,000 items is registered in an MLflow store of its own and served by one process.
 Requests with histories of 10 to 50 items arrive at random moments, on average so many a second (a Poisson process),
@@ -16,6 +17,7 @@ import argparse
 import asyncio
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,8 @@ from pydantic_core import to_json
 
 from solid.counting.model import CountedConfig, CountedModel
 from solid.counting.reading import Table
+from solid.data.dataset import Dataset
+from solid.data.sequences import Sequences
 from solid.mixture.model import Mixture
 from solid.models.config import ModelConfig
 from solid.models.protocols import Model
@@ -40,6 +44,7 @@ from solid.models.recommender import Recommender
 from solid.models.storage import save_model
 from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
+from solid.registry.everybody import write_all
 from solid.registry.profile import Profile
 from solid.registry.version import log_version
 from solid.settings.heads import ApgSettings, FinetuneSettings, FusionSettings
@@ -239,6 +244,21 @@ async def batches(port: int, seconds: float, items: int) -> Load:
     return load
 
 
+def everybody(head: str, backbone: str, users: int, items: int) -> tuple[float, float, float]:
+    """Recommend to all of so many random users at once; returns seconds, of the CPU, too, and peak memory in MB."""
+    draw = np.random.default_rng(0)
+    offsets = np.append(0, np.cumsum(draw.integers(10, 51, users)))
+    sequences = Sequences(draw.integers(1, items + 1, offsets[-1]).astype(np.int32), offsets, items)
+    table = pd.DataFrame({"item_id": [f"B{item:09}" for item in range(items)], "title": "A thing of some kind"})
+    people = pd.DataFrame({"user_id": [f"A{user:09}" for user in range(users)]})
+    catalogue = Catalogue(random_model(head, backbone, items), table, np.arange(items) + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        began, used = time.perf_counter(), time.process_time()
+        write_all(catalogue, Dataset(people, table, sequences, {}, {}), 10, Path(folder, "all.parquet"))
+        took = time.perf_counter() - began, time.process_time() - used
+    return *took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def of_process(pid: int) -> tuple[float, float]:
     """Resident memory of a process in MB, and seconds of CPU that it has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -255,8 +275,16 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200, help="requests a second")
     parser.add_argument("--requests", type=int, default=4_000)
     parser.add_argument("--port", type=int, default=8095)
+    parser.add_argument("--everybody", type=int, metavar="USERS", help="recommend to so many at once, without a server")
     arguments = parser.parse_args()
     items, port = arguments.items, arguments.port
+    if arguments.everybody:
+        torch.set_num_threads(1)
+        print("| head | s | CPU s | users a CPU s | peak MB so far |\n| --- | ---: | ---: | ---: | ---: |")
+        for head in arguments.heads.split(","):
+            took, used, peak = everybody(head, arguments.backbone, arguments.everybody, items)
+            print(f"| {head} | {took:.1f} | {used:.1f} | {arguments.everybody / used:,.0f} | {peak:.0f} |", flush=True)
+        return
     columns = ("p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "CPU ms", "errors", "users/s", "MB before", "MB after")
     print("| head | " + " | ".join(columns) + " |\n| --- |" + " ---: |" * len(columns))
     for head in arguments.heads.split(","):

@@ -308,12 +308,32 @@ def copy(source: Path, address: str) -> None:
 @main.command()
 @click.option("--model", default="models:/solid@champion", show_default=True, help="MLflow model address.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items to recommend.")
-@click.argument("history", nargs=-1, required=True)
-def recommend(model: str, k: int, history: tuple[str, ...]) -> None:
-    """Recommend items after HISTORY (original item ids, oldest first) with a registered model."""
-    from solid.registry.recommend import recommend as run
+@click.option("--all", "everybody", is_flag=True, help="Recommend to every user of --prepared, into --out.")
+@click.option("--prepared", type=INPUT, help="Output of prepare; with --all.")
+@click.option("--out", "file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Parquet file to write: user_id, rank, item_id, title, score; with --all.")  # fmt: skip
+@click.argument("history", nargs=-1)
+def recommend(
+    model: str, k: int, everybody: bool, prepared: Path | None, file: Path | None, history: tuple[str, ...]
+) -> None:
+    """Recommend items after HISTORY (original item ids, oldest first) with a registered model, or to all users.
 
-    click.echo(run(model, list(history), k))
+    \b
+      solid recommend -k 5 B00GLAVJ0U B01DM3IMRX
+      solid recommend --all --prepared work/prepared --out recommendations.parquet
+    """  # noqa: D301  the backspace tells click to keep the lines
+    if not everybody:
+        if not history or prepared or file:
+            raise click.UsageError("give a HISTORY; or --all with --prepared and --out")
+        from solid.registry.recommend import recommend as run
+
+        click.echo(run(model, list(history), k))
+        return
+    if history or prepared is None or file is None:
+        raise click.UsageError("--all needs --prepared and --out, and no HISTORY")
+    from solid.registry.everybody import recommend_all
+
+    click.echo(recommend_all(model, prepared, k, file))
 
 
 @main.command()

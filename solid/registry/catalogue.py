@@ -22,7 +22,9 @@ from solid.registry.profile import Profile
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Texts = NDArray[np.object_]
-_SCORES_AT_ONCE = 1 << 24  # bounds memory: 64 MiB of logits, however many histories are asked for
+# Bounds memory, however many histories are asked for: 8 MiB of logits. Larger tables are given back to the system after
+# each use, and take half as long again.
+_SCORES_AT_ONCE = 1 << 21
 _LEAST = 1e-12  # share of an item that nobody touched; its logarithm has to be finite
 _COLUMNS = ("item_id", "title", "category")
 _NONE = np.zeros(0, dtype=np.int64)
