@@ -275,7 +275,7 @@ def test_the_command_says_what_is_missing(programs: Path, tmp_path: Path, store:
     done = subprocess.run(
         [programs / "solid", "serve", "--model", "models:/nobody@champion"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("Error: MLflow at ")
     (tmp_path / "empty").write_text("\n")
     command = [programs / "solid", "serve", "--model", "models:/tiny/2", "--token-file", tmp_path / "empty"]
