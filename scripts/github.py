@@ -8,14 +8,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from solid.errors import SolidError
+from solid.errors import UnavailableError
 
 
 def github(method: str, path: str, body: dict[str, str] | None = None) -> Any:
     """Ask GitHub's REST API.
 
     Raises:
-        SolidError: it refuses, or does not answer.
+        UnavailableError: it refuses, or does not answer.
     """
     request = urllib.request.Request(  # noqa: S310  the address is GitHub's own
         os.environ.get("GITHUB_API_URL", "https://api.github.com") + path,
@@ -31,6 +31,6 @@ def github(method: str, path: str, body: dict[str, str] | None = None) -> Any:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return json.load(answer)
     except (urllib.error.URLError, TimeoutError) as error:
-        raise SolidError(
+        raise UnavailableError(
             f"GitHub: {method} {path}: {error}; the job needs actions: read, issues: write, pull-requests: write"
         ) from None

@@ -15,7 +15,8 @@ from typing import Any
 from github import github
 
 from pipelines.progress import table
-from solid.errors import SolidError
+from solid.commands import clear_end
+from solid.errors import SolidError, UnavailableError
 from solid.storage.local import read_json
 from solid.tracking import clear_errors, connect
 
@@ -28,46 +29,51 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="JSON file that solid-pipeline submit wrote")
     parser.add_argument("--issue", default="", help="number of an issue for the comment, where no pull request is")
     arguments = parser.parse_args()
-    try:
-        report = compose(read_json(arguments.run) if arguments.run.exists() else None)
+    with clear_end():
+        report, unasked = compose(read_json(arguments.run) if arguments.run.exists() else None)
         print(report)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(report)
         if os.environ.get("GITHUB_TOKEN"):
             comment(report, arguments.issue)
-    except SolidError as error:
-        sys.exit(f"Error: {error}")
+        if unasked is not None:
+            raise unasked
 
 
-def compose(run: dict[str, Any] | None) -> str:
-    """The report in Markdown.
+def compose(run: dict[str, Any] | None) -> tuple[str, SolidError | None]:
+    """The report in Markdown; and why MLflow could not be asked, where it could not.
 
     Args:
         run: what submit wrote of the Kubeflow run; None where none began.
     """
     if run is None:
-        return "### Retraining did not start\n\nNo run began on Kubeflow; the log of the job says why.\n"
+        return "### Retraining did not start\n\nNo run began on Kubeflow; the log of the job says why.\n", None
+    found, unasked = None, None
     try:
         found = registration(run["run_id"])
     except SolidError as error:  # the steps are worth telling all the same
-        print(f"Error: {error}", file=sys.stderr)
-        found = None
+        unasked = error
     if found is None:
+        why = "MLflow could not be asked" if unasked else "MLflow holds no report of this run"
         found = (
-            f"### Retraining ended as {run['state']}\n\nMLflow holds no report of this run, so nothing is known of a "
-            "challenger; look at the run and at the registry.\n"
+            f"### Retraining ended as {run['state']}\n\n{why}, so nothing is known of a challenger; look at the run "
+            "and at the registry.\n"
         )
     steps = f"<details><summary>Steps</summary>\n\n{table(run['steps'])}\n\n</details>"
-    return f"{found}\n[Run {run['run_id']}]({run['link']}) on Kubeflow.\n\n{steps}\n"
+    return f"{found}\n[Run {run['run_id']}]({run['link']}) on Kubeflow.\n\n{steps}\n", unasked
 
 
 def registration(run_id: str) -> str | None:
     """The report of the register step of a Kubeflow run; None where MLflow has no such run.
 
     Raises:
-        SolidError: MLflow does not answer.
+        SolidError: nobody says where MLflow is, or it does not answer.
     """
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise UnavailableError(
+            "MLFLOW_TRACKING_URI is not set, or empty: name the server that the pipeline registers in"
+        )
     import mlflow
 
     with clear_errors():

@@ -21,7 +21,8 @@ from pathlib import Path
 import yaml
 from github import github
 
-from solid.errors import SolidError
+from solid.commands import clear_end
+from solid.errors import SolidError, UnavailableError
 from solid.settings.loading import load_settings
 from solid.settings.strict_yaml import parse_yaml
 from solid.storage.s3 import Prefix
@@ -46,13 +47,11 @@ def main() -> None:
     parser.add_argument("--timeout", default="5.5", metavar="HOURS", help="to wait for the run")
     parser.add_argument("--out", required=True, help="JSON file for the run's id, link and state")
     arguments = parser.parse_args()
-    try:
+    with clear_end():
         load_settings(ROOT / "params.yaml")  # a fault in it is said here, before anything is moved
         settings_of, why = whose_settings(arguments.before, arguments.settings_of)
         lists = compiled_for(arguments.changes)
         address, version = publish(arguments.data)
-    except SolidError as error:
-        sys.exit(f"Error: {error}")
     print(f"retraining on {address} with the settings of {settings_of}: {why}", flush=True)
     PACKAGE.parent.mkdir(exist_ok=True)
     pipeline("compile", "retraining", "--image", arguments.image, "--out", str(PACKAGE), *lists)
@@ -92,21 +91,31 @@ def whose_settings(before: str, otherwise: str) -> tuple[str, str]:
         otherwise: whose, where params.yaml is as it was.
 
     Raises:
-        SolidError: GitHub refuses or does not answer.
+        SolidError: GitHub or git refuses or does not answer.
     """
     if not before and not os.environ.get("GITHUB_TOKEN"):
         return otherwise, "no commit was given to compare params.yaml with"
     before = before or last_retrained()
     if not before:
         return "params", "no run of this workflow has succeeded yet"
-    known = subprocess.run([GIT, "cat-file", "-e", f"{before}^{{commit}}"],
-                           cwd=ROOT, check=False, stderr=subprocess.DEVNULL)  # fmt: skip
-    if known.returncode:
+    checkout = _git("rev-parse", "--verify", "HEAD")
+    if checkout.returncode:  # whatever it says next would say nothing of commits or settings
+        raise UnavailableError(
+            f"git cannot look at this checkout, so nobody knows whether params.yaml differs since {before}: "
+            f"{checkout.stderr.strip()}"
+        )
+    if _git("cat-file", "-e", f"{before}^{{commit}}").returncode:
         return "params", f"this checkout has no commit {before} to compare params.yaml with"
-    compared = subprocess.run([GIT, "diff", "--quiet", before, "HEAD", "--", "params.yaml"], cwd=ROOT, check=False)
+    compared = _git("diff", "--quiet", before, "HEAD", "--", "params.yaml")
+    if compared.returncode not in (0, 1):
+        raise UnavailableError(f"git cannot compare params.yaml with {before}: {compared.stderr.strip()}")
     if compared.returncode:
         return "params", f"params.yaml differs from that of {before}, which was retrained last"
     return otherwise, f"params.yaml is as in {before}, which was retrained last"
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([GIT, *arguments], cwd=ROOT, check=False, capture_output=True, text=True)
 
 
 def last_retrained() -> str:

@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -46,6 +49,17 @@ class Commands(click.Group):
         if _owes():
             ctx.exit(UNRECORDED)
         return value
+
+
+@contextmanager
+def clear_end() -> Iterator[None]:
+    """The same for a script without sub-commands."""
+    try:
+        yield
+    except (SolidError, OSError, MemoryError, KeyboardInterrupt) as error:
+        ended = _end(error)
+        ended.show()
+        sys.exit(ended.exit_code)
 
 
 _DEBUG = "solid.debug"

@@ -98,9 +98,7 @@ def test_the_profile_of_a_champion_stands_for_its_data(before: Path, tmp_path: P
     assert report["reference"] == {
         "is": "compared with the data of version 7 of solid, the champion", "version": "7", "digest": "0.dir",
     }  # fmt: skip
-    shutil.rmtree(champion / "profile")
-    assert [check["name"] for check in run(before, champion)["checks"]] == ["schema", "enough users"]
-    (champion / "profile").mkdir()
+    shutil.rmtree(champion / "profile")  # a question that fails is no answer
     with pytest.raises(DataError, match=r"popularity.parquet: cannot be read .* run solid champion again"):
         run(before, champion)
 

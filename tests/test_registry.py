@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from solid.data.dataset import Dataset
-from solid.errors import DataError, SettingsError, SolidError
+from solid.errors import DataError, SettingsError, SolidError, UnavailableError
 from solid.evaluation.measure import measure
 from solid.evaluation.scoring import View
 from solid.kinds import HEADS, MAKES_THE_MODEL
@@ -33,6 +33,7 @@ from solid.models.storage import save_model
 from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
 from solid.registry.champion import fetch_champion
+from solid.registry.checks import check
 from solid.registry.counted import Counted
 from solid.registry.profile import Profile
 from solid.registry.promotion import Verdict, judge, require_better_than_counting, view_of
@@ -41,7 +42,7 @@ from solid.registry.register import register
 from solid.registry.version import fetch_version, log_version
 from solid.settings.heads import FusionSettings
 from solid.settings.loading import load_settings
-from solid.settings.schema import ModelSettings, Settings, TrainingSettings
+from solid.settings.schema import CheckSettings, ModelSettings, Settings, TrainingSettings
 from solid.storage.local import read_json, write_json
 from solid.training.loop import fit
 from solid.training.state import TrainingState
@@ -542,9 +543,31 @@ def test_a_champion_made_with_settings_unknown_today_is_named(
     remedy = r"version 1, the champion, was made .* --settings-of params(.|\n)*training.decay"
     with pytest.raises(SettingsError, match=remedy):
         fetch_champion(today, "champion", {}, tmp_path / "champion")
-    made_with.unlink()
-    said = fetch_champion(today, "champion", {}, tmp_path / "champion")
-    assert said == "version 1 of ancient is champion, registered without its settings: they are those given"
+
+
+def test_a_champion_whose_files_are_gone_is_no_champion_without_settings(
+    prepared: Path, weak: Path, strong: Path, params: Path, store: str, client: Any, tmp_path: Path
+) -> None:
+    register(settings_named("emptied"), prepared, {"it": weak}, None, tmp_path / "out")
+    today = load_settings(params, ["registry.name=emptied"])
+    fetch_champion(today, "champion", {}, tmp_path / "before")
+    model_id = client.get_model_version("emptied", "1").source.removeprefix("models:/")
+    files = Path(store.removeprefix("sqlite:///")).parent / "mlartifacts" / "models" / model_id / "artifacts"
+    for gone, named in (("artifacts/profile", "profile"), (".", "model, items.parquet, profile, params.yaml")):
+        shutil.rmtree(files / gone)
+        for settings_of in ("champion", "params"):
+            with pytest.raises(UnavailableError, match=f"emptied/1: registered, but {named} of its files are gone"):
+                fetch_champion(today, settings_of, {}, tmp_path / "champion")
+        with pytest.raises(UnavailableError, match="of its files are gone"):
+            register(settings_named("emptied"), prepared, {"it": strong}, None, tmp_path / "out")
+    assert not (tmp_path / "champion").exists()
+    assert len(client.search_model_versions("name='emptied'")) == 1
+    shutil.rmtree(tmp_path / "before" / "profile")  # and a reference that lost some is none of a champion without
+    with pytest.raises(DataError, match="before/profile"):
+        check(prepared, tmp_path / "before", tmp_path / "checked", CheckSettings(min_users=10))
+    client.delete_registered_model_alias("emptied", "champion")  # as the message says
+    register(settings_named("emptied"), prepared, {"it": strong}, None, tmp_path / "out")
+    assert read_json(tmp_path / "out" / "registration.json")["champion"] == {"before": None, "after": "2"}
 
 
 @pytest.fixture

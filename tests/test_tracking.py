@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from solid.errors import SettingsError, SolidError
 from solid.tracking import DatasetInfo, clear_errors, git_sha, leaves_owed, track
+from solid.tracking.made_by import _of_checkout
 
 DIGEST = "8c55c7a0b1d2e3f4a5b6c7d8e9f00112.dir"
 DATA = DatasetInfo("amazon", DIGEST, "data")
@@ -324,3 +327,147 @@ def test_the_commit_is_a_tag(client: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_dataset_comes_from_the_statistics() -> None:
     stats = {"digest": DIGEST, "format": "movielens", "origin": "s3://bucket/ml-100k", "users": 943}
     assert DatasetInfo.of(stats) == DatasetInfo("movielens", DIGEST, "s3://bucket/ml-100k")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    return subprocess.check_output(["git", *who, *arguments], cwd=folder, text=True).strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository of the package, which is asked in place of the one at hand."""
+    package = tmp_path / "repository" / "solid"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package.parent / "dvc.lock").write_text("old")
+    git(package.parent, "init", "--quiet")
+    git(package.parent, "add", "--all")
+    git(package.parent, "commit", "--quiet", "--message", "first")
+    monkeypatch.delenv("SOLID_GIT_SHA", raising=False)
+    monkeypatch.setattr("solid.tracking.made_by._PACKAGE", package)
+    _of_checkout.cache_clear()
+    yield package.parent
+    _of_checkout.cache_clear()
+
+
+def test_what_a_run_itself_writes_makes_no_commit_dirty(checkout: Path) -> None:
+    head = git(checkout, "rev-parse", "HEAD")
+    (checkout / "dvc.lock").write_text("new")  # as DVC does while the chain runs
+    (checkout / "work").mkdir()
+    assert git_sha() == head
+    _of_checkout.cache_clear()
+    (checkout / "solid" / "__init__.py").write_text("1")
+    assert git_sha() == f"{head}-dirty"
+
+
+def test_a_package_inside_somebodys_repository_is_no_part_of_it(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = checkout / ".venv" / "lib" / "solid"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("")
+    monkeypatch.setattr("solid.tracking.made_by._PACKAGE", installed)
+    assert git_sha() is None
+
+
+def test_a_checkout_that_git_refuses_is_said(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert git_sha() is None
+    assert "git refuses this checkout" in capsys.readouterr().err
+
+
+def test_empty_variables_mean_unset(client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SOLID_TRACKING", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "SOLID_GIT_SHA"):
+        monkeypatch.setenv(name, "")
+    with track("x", {}, DATA) as run:
+        pass
+    assert client.get_experiment(client.get_run(run.id).info.experiment_id).name == "solid"
+
+
+def test_a_name_that_mlflow_refuses_is_told_as_such(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x" * 600)
+    with (
+        pytest.raises(SettingsError, match=r"MLFLOW_EXPERIMENT_NAME=x+: MLflow refuses the name: "),
+        track("x", {}, DATA),
+    ):
+        pass
+
+
+def test_an_experiment_that_was_deleted_is_told_with_how_to_restore_it(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = client.create_experiment("gone")
+    client.delete_experiment(number)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "gone")
+    with (
+        pytest.raises(SettingsError, match=f"gone was deleted; restore it .*--experiment-id {number}"),
+        track("x", {}, DATA),
+    ):
+        pass
+
+
+def test_a_run_around_the_whole_chain_has_a_run_below_it_for_each_step(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = client.create_run("0", run_name="chain").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", around)
+    with track("first", {"head": "static"}, DATA) as first:
+        pass
+    with track("second", {"head": "duet"}, DATA) as second:
+        pass
+    assert first.id == around
+    assert second.id != around
+    assert client.get_run(second.id).data.tags["mlflow.parentRunId"] == around
+    assert client.get_run(second.id).data.params == {"head": "duet"}
+
+
+FRESH = """
+import sys
+from pathlib import Path
+from solid.tracking import DatasetInfo, track
+sys.stdin.readline()
+with track("x", {}, DatasetInfo("a", "d.dir", "a")):
+    pass
+"""
+
+
+def test_a_new_store_is_made_by_one_of_many_that_begin_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    command = [sys.executable, "-c", FRESH]
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = [process.communicate("go\n")[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    [experiment] = [found for found in client.search_experiments() if found.name == "solid"]
+    assert len(client.search_runs([experiment.experiment_id])) == 3
+
+
+@pytest.mark.parametrize("name", ["job_feature%2Fx", "what?now", "run#1"])
+def test_a_folder_whose_name_means_something_in_an_address_has_its_own_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Path, name: str
+) -> None:
+    here = tmp_path / name
+    here.mkdir()
+    shutil.copy(store, here / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    (here / "files").mkdir()
+    (here / "files" / "a").write_text("a")
+    subprocess.run(
+        [sys.executable, "-c", FRESH.replace('"a"))', '"a"), out=Path("files"))')],
+        cwd=here,
+        input="",
+        check=True,
+        text=True,
+    )
+    assert [path.name for path in (here / "mlartifacts").rglob("*") if path.is_file()] == ["a"]
+    assert sorted(path.name for path in here.iterdir()) == ["files", "mlartifacts", "mlflow.db"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]

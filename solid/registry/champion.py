@@ -26,7 +26,7 @@ def fetch_champion(
     out: Path,
     modalities: str = "",
 ) -> str:
-    """Write champion.json, params.yaml with the settings to train with, and profile/ where the champion has one.
+    """Write champion.json, params.yaml with the settings to train with, and profile/ where there is a champion.
 
     The champion's word counts in the sections MAKES_THE_MODEL; data, protocol and thresholds are those of today.
 
@@ -43,7 +43,7 @@ def fetch_champion(
         What was found, in a sentence.
 
     Raises:
-        SolidError: tracking is off, or MLflow does not answer.
+        SolidError: tracking is off, MLflow does not answer, or the champion's files are gone.
         SettingsError: this version does not know a setting of the champion, a change does not fit, or the settings are
             for a modality that the pipeline is not compiled for.
     """
@@ -54,16 +54,14 @@ def fetch_champion(
         client = connect()
         version = champion_version(client, name)
         kept = fetch_version(name, version, (SETTINGS_FILE, PROFILE), Path(scratch)) if version else None
-        made_with = kept / SETTINGS_FILE if kept else None
         if version is None:
             said = f"{name} has no champion: the settings are those given"
         elif settings_of == "params":
             said = f"version {version} of {name} is champion: the settings are those given, not its own"
-        elif made_with is None or not made_with.is_file():
-            said = f"version {version} of {name} is champion, registered without its settings: they are those given"
         else:
+            assert kept is not None
             said = f"version {version} of {name} is champion: the settings are its own"
-            settings = _take_over(settings, made_with, version)
+            settings = _take_over(settings, kept / SETTINGS_FILE, version)
         if changes:
             said += f", with changes to {', '.join(changes)}"
             settings = _change(settings, changes)
@@ -76,7 +74,7 @@ def fetch_champion(
             )
             text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
             (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
-            if kept and (kept / PROFILE).is_dir():
+            if kept:
                 shutil.copytree(kept / "profile", folder / PROFILE)
     return said
 

@@ -136,11 +136,8 @@ def _reference(folder: Path | None) -> tuple[str, str | None, Profile | None]:
     return compared, version, before
 
 
-def _compared(name: str, version: str, profile: Path) -> tuple[str, Profile | None]:
-    words = f"version {version} of {name}, the champion"
-    if not profile.is_dir():
-        return f"compared with nothing, for {words}, was registered without a profile of its data", None
-    return f"compared with the data of {words}", Profile.load(profile)
+def _compared(name: str, version: str, profile: Path) -> tuple[str, Profile]:
+    return f"compared with the data of version {version} of {name}, the champion", Profile.load(profile)
 
 
 def _schema_faults(prepared: Path, dataset: Dataset) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from solid.errors import UnavailableError
 from solid.registry.answers import Answers
 from solid.registry.catalogue import Catalogue
 from solid.registry.profile import Profile
@@ -91,16 +92,26 @@ def fetch(uri: str, wanted: Iterable[str], scratch: Path) -> Path:
 
     Args:
         uri: such as models:/solid@champion.
-        wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE, ANSWERS; what an older version does not have is left out.
+        wanted: of MODEL, ITEMS, SETTINGS_FILE, PROFILE, ANSWERS; of the last, what an older version does not have is
+            left out.
         scratch: folder.
+
+    Raises:
+        UnavailableError: some of what every version holds is gone from MLflow's store, which is no answer to what it
+            was.
     """
     import mlflow
 
     held = f"{uri}/artifacts"
     there = {Path(file.path).name for file in mlflow.artifacts.list_artifacts(held)}
-    for part in wanted:
-        if part in there:
-            mlflow.artifacts.download_artifacts(f"{held}/{part}", dst_path=str(scratch))
+    if gone := [part for part in (MODEL, ITEMS, PROFILE, SETTINGS_FILE) if part not in there]:
+        raise UnavailableError(
+            f"{uri}: registered, but {', '.join(gone)} of its files are gone from MLflow's store (mlflow gc, a "
+            "lifecycle rule, a folder that was not kept); bring them back, or take the alias champion from this "
+            "version on MLflow's page of it"
+        )
+    for part in there.intersection(wanted):
+        mlflow.artifacts.download_artifacts(f"{held}/{part}", dst_path=str(scratch))
     return scratch / "artifacts"
 
 

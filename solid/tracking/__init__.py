@@ -10,7 +10,7 @@ says so in SOLID_IMAGE and SOLID_KFP_RUN_ID, the ``image`` with its digest and t
 
 from __future__ import annotations
 
-from solid.tracking.lineage import git_sha, lineage
+from solid.tracking.made_by import git_sha, lineage
 from solid.tracking.owed import leaves_owed
 from solid.tracking.runs import DatasetInfo, Run, track
 from solid.tracking.server import clear_errors, connect, tracking_is_on

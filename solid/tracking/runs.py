@@ -18,7 +18,7 @@ from solid.storage.in_place import once_in_place
 from solid.storage.patience import patience, pauses
 from solid.tracking.ended import close_killed, signs
 from solid.tracking.experiment import experiment_id
-from solid.tracking.lineage import lineage
+from solid.tracking.made_by import lineage
 from solid.tracking.owed import Record, send_owed, settled
 from solid.tracking.server import clear_errors, connect, one_try, tracking_is_on
 

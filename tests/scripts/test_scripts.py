@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ sys.path += [str(ROOT / "tests" / "pipelines"), str(ROOT / "scripts")]
 
 import retrain  # noqa: E402
 from kfp_stub import TOKEN, KfpStub, serve  # noqa: E402
+
+from solid.errors import UnavailableError  # noqa: E402
 
 FAILED = {
     "run_id": "run-1",
@@ -83,7 +85,7 @@ class GithubStub:
 
 
 @pytest.fixture
-def github() -> Iterator[tuple[GithubStub, dict[str, str]]]:
+def github(mlflow_store: Callable[[Path], str], tmp_path: Path) -> Iterator[tuple[GithubStub, dict[str, str]]]:
     """The stub, and the variables of a job that speaks to it."""
     stub = GithubStub()
 
@@ -113,15 +115,17 @@ def github() -> Iterator[tuple[GithubStub, dict[str, str]]]:
         "GITHUB_SHA": "c0ffee",
         "GITHUB_WORKFLOW_REF": "me/solid/.github/workflows/retrain.yml@refs/heads/main",
         "GITHUB_REF_NAME": "main",
+        "MLFLOW_TRACKING_URI": mlflow_store(tmp_path),
     }  # fmt: skip
     server.shutdown()
     server.server_close()
 
 
-def test_a_run_that_did_not_succeed_is_reported_as_such(tmp_path: Path) -> None:
+def test_a_run_that_did_not_succeed_is_reported_as_such(tmp_path: Path, mlflow_store: Callable[[Path], str]) -> None:
     run, summary = tmp_path / "run.json", tmp_path / "summary.md"
     run.write_text(json.dumps(FAILED))
-    done = call("report_results.py", "--run", run, GITHUB_STEP_SUMMARY=str(summary))
+    store = mlflow_store(tmp_path)
+    done = call("report_results.py", "--run", run, GITHUB_STEP_SUMMARY=str(summary), MLFLOW_TRACKING_URI=store)
     assert done.returncode == 0, done.stderr
     assert summary.read_text() == done.stdout.removesuffix("\n")
     assert (
@@ -130,6 +134,16 @@ def test_a_run_that_did_not_succeed_is_reported_as_such(tmp_path: Path) -> None:
     )
     assert "[Run run-1](https://kubeflow.example/#/runs/details/run-1)" in done.stdout
     assert "| prepare | failed     |  0:00:03 |" in done.stdout
+
+
+def test_where_nobody_says_where_mlflow_is_nothing_is_said_of_what_it_holds(tmp_path: Path) -> None:
+    run, summary = tmp_path / "run.json", tmp_path / "summary.md"
+    run.write_text(json.dumps(FAILED | {"state": "SUCCEEDED"}))
+    done = call("report_results.py", "--run", run, GITHUB_STEP_SUMMARY=str(summary), MLFLOW_TRACKING_URI="")
+    assert done.returncode == 3
+    assert done.stderr.startswith("Error: MLFLOW_TRACKING_URI is not set, or empty")
+    assert "MLflow could not be asked, so nothing is known" in summary.read_text()
+    assert "holds no report" not in done.stdout
 
 
 def test_a_run_that_never_began_is_reported_too(tmp_path: Path) -> None:
@@ -173,7 +187,7 @@ def test_a_refusal_of_github_is_one_line_without_the_token(
 ) -> None:
     environment = github[1] | {"GITHUB_TOKEN": "wrong"}
     done = call("report_results.py", "--run", tmp_path / "run.json", "--issue", 5, **environment)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.startswith("Error: GitHub: GET /repos/me/solid/commits/c0ffee/pulls: HTTP Error 401")
     assert "wrong" not in done.stderr
 
@@ -236,6 +250,14 @@ def test_without_github_the_commit_to_compare_with_is_given_by_hand(history: dic
     assert retrain.whose_settings("", "params")[0] == "params"
     assert retrain.whose_settings(history["settings"], "champion")[0] == "champion"
     assert retrain.whose_settings(history["first"], "champion")[0] == "params"
+
+
+def test_a_checkout_that_git_refuses_is_no_changed_settings(
+    history: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch; chown as root does the same
+    with pytest.raises(UnavailableError, match=r"git cannot look at this checkout(.|\n)*safe\.directory"):
+        retrain.whose_settings(history["settings"], "champion")
 
 
 DOCKER = """#!/bin/sh
@@ -369,7 +391,7 @@ def test_a_retraining_for_other_modalities_is_compiled_for_them(changes: str, op
 @pytest.mark.slow
 def test_an_address_that_is_none_is_told_before_anything_is_done(checkout: Path) -> None:
     done = call("retrain.py", "--image", "x", "--data", "/folder", "--out", "run.json", root=checkout)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("Error: /folder/")
     assert ": not an address of S3; write it as s3://bucket/prefix" in done.stderr
     assert not (checkout / "data").exists()
