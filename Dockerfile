@@ -1,35 +1,40 @@
-# One image for every step of the chain; `solid` is its entry point.
+# One image for every step of the chain, and a smaller one that serves; `solid` is the entry point of both.
 #
 #   make image                          for CPU, where that build of PyTorch can be had; else as PyPI has it, with CUDA
 #   make image TORCH_BUILD=+cu130       that build, from PyTorch's index
 #   make image TORCH_BUILD=             as PyPI has it
+#   make image FOR=serve IMAGE=solid-serve:0.1.0
 #
 # The packages depend on requirements.lock and on what pyproject.toml needs at run time, so that a change of code builds in
 # seconds.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
+# steps or serve: what solid serve needs in place of what only training and reports do.
+ARG FOR=steps
 
 FROM ${BASE_IMAGE} AS requirements
+ARG FOR
 WORKDIR /build
-COPY pyproject.toml requirements.lock ./
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        >requirements.txt
+COPY pyproject.toml requirements.lock scripts/requirements_of.py ./
+RUN python3 requirements_of.py "$FOR" >requirements.txt
 
 FROM ${BASE_IMAGE} AS packages
 ARG TORCH_BUILD=auto
+ARG FOR
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 # An environment without pip, filled by the pip of the base image: nothing that installs or builds goes into the image.
 RUN python3 -m venv --without-pip /opt/solid
 COPY scripts/install_torch.py /build/
 COPY --from=requirements /build/requirements.txt /build/requirements.lock /build/
 # Of what is installed, headers, static libraries and setuptools, with which PyTorch builds extensions, are for building,
-# and the packages' own tests for testing.
+# and the packages' own tests for testing; SymPy and networkx are for compiling models, which a server does not.
 RUN python3 /build/install_torch.py --python /opt/solid/bin/python --lock /build/requirements.lock \
     && python3 -m pip --python /opt/solid/bin/python install --quiet -c /build/requirements.lock -r /build/requirements.txt \
     && cd /opt/solid/lib/python3.11/site-packages \
     && rm -rf torch/include torch/share pyarrow/include pyarrow/tests pandas/tests numpy/_core/include \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
     && find . -name '*.a' -delete \
-    && python3 -m pip --python /opt/solid/bin/python uninstall --quiet --yes setuptools
+    && python3 -m pip --python /opt/solid/bin/python uninstall --quiet --yes setuptools \
+        $(test "$FOR" = steps || echo sympy networkx)
 
 FROM packages AS code
 WORKDIR /build

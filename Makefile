@@ -7,6 +7,9 @@ TORCH_BUILD ?= auto
 export TORCH_BUILD
 BIN := .venv/bin
 IMAGE ?= solid:dev
+# What the image is for: steps or serve.
+FOR ?= steps
+export FOR
 # Of the tests: one more than cores, for some wait for containers and servers.
 WORKERS ?= 3
 
@@ -19,7 +22,7 @@ help:  ## show this list
 	@echo "Own data:  make run SOURCE=<folder, https:// or s3:// address> FORMAT=<reader, default auto>"
 	@echo "Settings:  make run SET='training.seed=1 semantics.modalities=[id,id_text]'"
 	@echo "Python:    make setup PYTHON=/path/to/python3.12"
-	@echo "Image:     make image IMAGE=registry.example/solid:1.0"
+	@echo "Image:     make image IMAGE=registry.example/solid:1.0; make image FOR=serve IMAGE=registry.example/solid-serve:1.0"
 	@echo "Ports:     make stack S3_PORT=8333 MLFLOW_PORT=5000"
 
 setup: .venv/installed  ## install the pinned packages into .venv

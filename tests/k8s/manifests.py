@@ -16,6 +16,7 @@ import yaml
 
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 OVERLAYS = ("local", "cloud")
+SERVING = ("serve", "kserve")  # on top of local
 
 Manifest = dict[str, Any]
 
@@ -68,14 +69,45 @@ class Workload:
         return f"{self.kind} {self.name}"
 
 
+# What KServe adds to a pod's own fields in a predictor, with the types, of its v1beta1 API from 0.18 to 0.21.
+OF_KSERVE: dict[str, type] = {
+    "annotations": dict, "autoScaling": dict, "batcher": dict, "canaryTrafficPercent": int, "containerConcurrency": int,
+    "deploymentStrategy": dict, "labels": dict, "logger": dict, "maxReplicas": int, "minReplicas": int,
+    "scaleMetric": str, "scaleMetricType": str, "scaleTarget": int, "timeout": int,
+}  # fmt: skip
+
+
+def pod_of(service: Manifest) -> Manifest:
+    """The pod that KServe makes of an InferenceService."""
+    predictor = service["spec"]["predictor"]
+    metadata = {**service["metadata"], "labels": predictor.get("labels", {})}
+    spec = {name: value for name, value in predictor.items() if name not in OF_KSERVE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _scaled(manifests: list[Manifest], kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec with as many replicas as an autoscaler may make of it."""
+    for scaler in of_kind(manifests, "HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        if (target["kind"], target["name"]) == (kind, name):
+            return spec | {"replicas": scaler["spec"]["maxReplicas"]}
+    return spec
+
+
 def workloads(manifests: list[Manifest]) -> list[Workload]:
     found = []
-    for manifest in of_kind(manifests, "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"):
-        spec = manifest["spec"]
-        if manifest["kind"] == "CronJob":
-            spec = spec["jobTemplate"]["spec"]
-        template = manifest if manifest["kind"] == "Pod" else spec["template"]
+    for manifest in of_kind(
+        manifests, "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "InferenceService"
+    ):
         kind, namespace, name = key(manifest)
+        spec = _scaled(manifests, kind, name, manifest["spec"])
+        if kind == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
+        if kind == "InferenceService":
+            spec = {"replicas": spec["predictor"].get("maxReplicas", 1)}
+            template = pod_of(manifest)
+        else:
+            template = manifest if kind == "Pod" else spec["template"]
         found.append(Workload(kind, name, namespace, template["metadata"].get("labels", {}), template["spec"], spec))
     return found
 

@@ -20,6 +20,7 @@ EXTERNAL = {
     ("Secret", "solid", "seaweedfs-identities"): "k8s/make_secrets.py",
     ("Secret", "kubeflow", "solid-s3"): "k8s/make_secrets.py",
     ("ConfigMap", "solid", "database-ca"): "the operator of the database",
+    ("Secret", "solid", "solid-serve"): "the operator, see docs/serve.md",
 }
 
 _EXACT = re.compile(r":\d+\.\d+[\w.-]*$|@sha256:[0-9a-f]{64}$")

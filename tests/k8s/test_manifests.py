@@ -10,10 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
-from manifests import K8S, OVERLAYS, Manifest, find, key, of_kind, render
+from manifests import K8S, OF_KSERVE, OVERLAYS, SERVING, Manifest, find, key, of_kind, pod_of, render
+
+from solid import __version__
+from solid.cli import main as solid
 
 # Of Kubernetes: an old one that clusters still run, and the newest.
 VERSIONS = ("1.33", "1.37")
@@ -25,6 +29,19 @@ def validate(manifests: list[Manifest], version: str) -> None:
     """Strictly: an unknown field is an error, and so is a kind without a schema, as every custom resource is."""
     for manifest in manifests:
         kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def validate_served(manifests: list[Manifest], version: str) -> None:
+    """The same where an InferenceService may be among them: its pod as a pod, the rest by what KServe knows."""
+    services = of_kind(manifests, "InferenceService")
+    validate([manifest for manifest in manifests if manifest not in services], version)
+    for service in services:
+        assert service["apiVersion"] == "serving.kserve.io/v1beta1"
+        assert list(service["spec"]) == ["predictor"]
+        validate([pod_of(service)], version)
+        for name, value in service["spec"]["predictor"].items():
+            if name in OF_KSERVE:
+                assert isinstance(value, OF_KSERVE[name]), f"{name}: {value!r} is no {OF_KSERVE[name].__name__}"
 
 
 def launcher(overlay: str) -> dict[str, Any]:
@@ -39,6 +56,51 @@ def test_every_overlay_fits_the_schemas_of_kubernetes(overlay: str, version: str
     manifests = render(overlay)
     assert len(manifests) > 15
     validate(manifests, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("overlay", SERVING)
+def test_what_serves_fits_the_schemas(overlay: str, version: str) -> None:
+    manifests = render(overlay)
+    validate_served(manifests, version)
+    assert {key(one) for one in render("local")} <= {key(one) for one in manifests}
+    kinds = {"serve": "Deployment", "kserve": "InferenceService"}
+    assert len([one for one in of_kind(manifests, kinds[overlay]) if one["metadata"]["name"].startswith("solid")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("minReplica", 1, "Additional properties are not allowed"),
+        ("minReplicas", "1", "minReplicas: '1' is no int"),
+        ("containers", [{"name": "kserve-container", "imag": "x"}], "imag"),
+    ],
+)
+def test_a_mistake_in_an_inference_service_is_seen(name: str, value: Any, said: str) -> None:
+    manifests = render("kserve")
+    [service] = of_kind(manifests, "InferenceService")
+    service["spec"]["predictor"][name] = value
+    with pytest.raises((kubernetes_validate.ValidationError, AssertionError), match=said):
+        validate_served(manifests, VERSIONS[-1])
+
+
+def test_both_ways_of_serving_run_the_same_pod_which_the_command_line_takes() -> None:
+    deployed = find(render("serve"), "Deployment", "solid-serve")["spec"]["template"]["spec"]
+    [service] = of_kind(render("kserve"), "InferenceService")
+    by_kserve = pod_of(service)["spec"]
+    [one], [other] = deployed["containers"], by_kserve["containers"]
+    assert other | {"name": one["name"]} == one
+    assert other["name"] == "kserve-container"  # what KServe looks for
+    assert by_kserve | {"containers": []} == deployed | {"containers": []}
+    assert one["image"] == f"solid-serve:{__version__}"
+    command = solid.commands[one["args"][0]]
+    values, rest, _ = command.make_parser(click.Context(command)).parse_args(one["args"][1:])
+    assert rest == []
+    assert values["port"] == str(one["ports"][0]["containerPort"])
+    assert values["token_file"].startswith(one["volumeMounts"][1]["mountPath"])
+    scaler, budget = (find(render("serve"), kind, name) for kind, name in
+                      [("HorizontalPodAutoscaler", "solid-serve"), ("PodDisruptionBudget", "solid-serve")])  # fmt: skip
+    assert budget["spec"]["minAvailable"] < scaler["spec"]["minReplicas"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from manifests import K8S, OVERLAYS, Manifest, find, render
+from manifests import K8S, OVERLAYS, SERVING, Manifest, find, of_kind, render
 from policies import (
     EXTERNAL,
     POLICIES,
@@ -290,7 +290,7 @@ LOOSENED: list[tuple[Policy, Loosen, str]] = [
 ]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *SERVING])
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
 def test_every_overlay_keeps_to_every_policy(policy: Policy, overlay: str) -> None:
     assert policy(render(overlay)) == []
@@ -306,12 +306,23 @@ def test_a_loosened_manifest_is_seen(policy: Policy, loosen: Loosen, violation: 
     assert [found for found in policy(manifests) if violation in found], policy(manifests)
 
 
+@pytest.mark.parametrize("overlay", SERVING)
+def test_what_serves_is_seen_by_policies_and_counted_at_its_largest(overlay: str) -> None:
+    manifests = render(overlay)
+    for quota in of_kind(manifests, "ResourceQuota"):
+        quota["spec"]["hard"]["limits.memory"] = "13Gi"  # four pods of 2Gi, beside MLflow, store and database
+    assert quotas_hold_what_runs(manifests)
+    manifests = render(overlay)
+    remove(manifests, "NetworkPolicy", "solid-serve")
+    assert [one for one in every_workload_has_a_network_policy(manifests) if "no network policy names it" in one]
+
+
 def test_every_policy_is_shown_to_fail() -> None:
     assert {policy for policy, _, _ in LOOSENED} == set(POLICIES)
 
 
 def test_what_comes_from_elsewhere_is_used_by_an_overlay() -> None:
-    rendered = " ".join(str(render(overlay)) for overlay in OVERLAYS)
+    rendered = " ".join(str(render(overlay)) for overlay in (*OVERLAYS, *SERVING))
     assert {name for name in EXTERNAL if name[2] in rendered} == set(EXTERNAL)
 
 
