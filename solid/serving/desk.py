@@ -1,8 +1,14 @@
-"""Where requests wait for the model: a bounded queue, and one thread that answers what has gathered there at once."""
+"""Where requests wait for the model: a bounded queue, whose requests are answered together where several have gathered.
+
+A model answers a few questions in a millisecond or two, in the thread that reads requests, too: handing them to another
+thread and back takes as long again, for only one of them runs at a time. What takes longer has a thread of its own, so
+that probes are answered meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +25,8 @@ from solid.serving.refusals import Refusal
 
 T = TypeVar("T")
 _AT_ONCE = 32  # questions of several requests that are answered together
+_FEW = 8  # questions that may be answered between two readings of requests
+_QUICK = 0.005  # seconds that this may take
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Desk:
         self._jobs: deque[_Job] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._busy: asyncio.Task[None] | None = None
+        self._took = float("inf")  # by the last that were few
 
     async def ask(self, questions: Sequence[Question]) -> tuple[Loaded, list[Answer]]:
         """Answer questions, all by the same version, which is said.
@@ -87,13 +96,21 @@ class Desk:
         return found
 
     async def _work(self) -> None:
-        """Answer until nobody waits. While the thread is busy, others gather and are answered together."""
+        """Answer until nobody waits. While some are answered, others gather and are answered together."""
         loop = asyncio.get_running_loop()
         while jobs := self._gathered():
+            few = jobs[0].work is None and sum(len(job.questions) for job in jobs) <= _FEW
+            at_once = few and self._took < _QUICK
+            began = time.perf_counter()
             try:
-                results = await loop.run_in_executor(self._thread, _answer, self._follower.current, jobs)
+                if at_once:
+                    results = _answer(self._follower.current, jobs)
+                else:
+                    results = await loop.run_in_executor(self._thread, _answer, self._follower.current, jobs)
             except Exception as error:
                 results = [error] * len(jobs)
+            if few:
+                self._took = time.perf_counter() - began
             for job, result in zip(jobs, results, strict=True):
                 if job.done.done():  # nobody waits any more
                     continue
@@ -101,6 +118,8 @@ class Desk:
                     job.done.set_exception(result)
                 else:
                     job.done.set_result(result)
+            if at_once:
+                await asyncio.sleep(0)  # for answers to go out, and others to come in
         self._busy = None  # nothing was awaited since the queue was found empty, so nobody can have joined it
 
     def _gathered(self) -> list[_Job]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -82,17 +83,22 @@ def catalogue_of(model: Model, prepared: Path) -> Catalogue:
     return Catalogue(model, dataset.items, Profile.of(dataset).popularity.to_numpy())
 
 
-def registered(name: str, model: Model, prepared: Path, scratch: Path) -> str:
-    """Log a version as register does, without moving an alias; returns its number."""
-    dataset, folder = Dataset.load(prepared), scratch / f"model-{time.monotonic_ns()}"
-    folder.mkdir()
-    save_model(folder, model)
-    catalogue, client = catalogue_of(model, prepared), connect()
+def registered(name: str, model: Model, prepared: Path, scratch: Path | None) -> str:
+    """Log a version as register does, without moving an alias; returns its number.
+
+    Artifacts lie in ``scratch``; without one, where the server keeps them.
+    """
+    dataset, client = Dataset.load(prepared), connect()
     found = client.get_experiment_by_name("tiny")
-    place = found.experiment_id if found else client.create_experiment("tiny", (scratch / "artifacts").as_uri())
-    run = client.create_run(place)
+    place = None if scratch is None else (scratch / "artifacts").as_uri()
+    experiment = found.experiment_id if found else client.create_experiment("tiny", place)
+    run, catalogue = client.create_run(experiment), catalogue_of(model, prepared)
     answers, example = Answers.of(catalogue, dataset), catalogue.ids[:3].tolist()
-    return log_version(name, catalogue, folder, Profile.of(dataset), answers, {}, example, {}, run.info.run_id)[1]
+    with TemporaryDirectory() as folder:
+        save_model(Path(folder), model)
+        return log_version(
+            name, catalogue, Path(folder), Profile.of(dataset), answers, {}, example, {}, run.info.run_id
+        )[1]
 
 
 @contextmanager
