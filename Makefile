@@ -32,7 +32,7 @@ setup: .venv/installed  ## install the pinned packages into .venv
 	@echo "Installing pinned packages into .venv (three to ten minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python scripts/install_torch.py
-	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,notebook,serve,tune,dev]'
+	@PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[local,clip,pipelines,notebook,serve,tune,device,dev]'
 	@$(BIN)/python scripts/install_torch.py --say "$$(du -sh .venv | cut -f1)"
 	@touch $@
 

@@ -17,7 +17,7 @@ if [ $# = 0 ]; then
 fi
 for python in "$@"; do
     "$python" -m venv --clear "$scratch/venv"
-    for extras in '[local,clip,pipelines,notebook,serve,tune,dev]' ''; do
+    for extras in '[local,clip,pipelines,notebook,serve,tune,device,dev]' ''; do
         "$scratch/venv/bin/pip" install --dry-run -c requirements.lock ".$extras" >"$scratch/log" 2>&1 ||
             { tail -n 20 "$scratch/log"; echo "PyPI alone does not do for .$extras with $("$python" --version)"; exit 1; }
         echo "PyPI has everything of .$extras for $("$python" --version)"

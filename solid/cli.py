@@ -81,6 +81,14 @@ def sample(out: Path, seed: int) -> None:
     click.echo(f"{out}: sample data set written")
 
 
+def _require(command: str, extra: str, *packages: str) -> None:
+    """Say what to install where an extra of this project is missing."""
+    from importlib.util import find_spec
+
+    if missing := [package for package in packages if find_spec(package) is None]:
+        raise UnavailableError(f"{command} needs {', '.join(missing)}; install 'solid-rec[{extra}]'")
+
+
 def _models(option: str, patterns: tuple[str, ...], settings: Settings) -> dict[str, Path]:
     """Expand NAME=FOLDER pairs; {modality} in one stands for every modality of the settings, {baseline} likewise."""
     models: dict[str, Path] = {}
@@ -266,12 +274,9 @@ def tune(
     searches its own lists, in one trial. Ctrl-C stops; the same command goes on, in the middle of a training, too, and
     comes to the same. Every training is a run in MLflow, and the search of a head is one.
     """  # noqa: D301  the backspace tells click to keep the lines
-    from importlib.util import find_spec
-
     from solid.settings.loading import load_settings
 
-    if find_spec("optuna") is None:
-        raise UnavailableError("solid tune needs Optuna; install 'solid-rec[tune]'")
+    _require("solid tune", "tune", "optuna")
     from solid.tuning.command import tune as run
     from solid.tuning.space import DEFAULT
 
@@ -279,17 +284,44 @@ def tune(
 
 
 @main.command()
-@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
-@click.option("--semantics", type=INPUT, multiple=True, help="Output of assign; may be repeated.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the released layout.")
+@click.option("--model", metavar="FOLDER|models:/NAME@ALIAS",
+              help="A trained model to write as ONNX graphs; left out, the data are written.")  # fmt: skip
+@click.option("--prepared", type=INPUT, help="Output of prepare; a registered model does without.")
+@click.option("--users", type=click.IntRange(min=1), default=2000, show_default=True,
+              help="Of a model: most test users that tell its NDCG@10.")  # fmt: skip
+@click.option("--semantics", type=INPUT, multiple=True, help="Of the data: output of assign; may be repeated.")
 @click.option("--negatives", type=click.IntRange(min=1), default=4, show_default=True,
-              help="Training negatives a positive.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the negatives.")
-def export(**options: Any) -> None:
-    """Write train.txt and test.txt as the released code reads them, on items and on classes."""
-    from solid.data.export import export as run
+              help="Of the data: training negatives a positive.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of the data: seed of the negatives.")  # fmt: skip
+@click.option("--out", type=FOLDER, required=True, help="Folder to write.")
+def export(
+    model: str | None, prepared: Path | None, users: int, semantics: tuple[Path, ...], negatives: int, seed: int,
+    out: Path,
+) -> None:  # fmt: skip
+    """Write for other programs: a model as ONNX graphs, or the data as the released code reads them.
 
-    run(**options)
+    \b
+      solid export --model work/sasrec/item --prepared work/prepared --out device
+      solid export --prepared work/prepared --semantics work/sasrec/semantics/auto --out released
+
+    A model becomes graphs in 32-bit and 16-bit floats and 8-bit integers, each with its NDCG@10; where its weights are
+    generated, one that makes them from a history and one that takes them in. The data become train.txt and test.txt,
+    on items and on classes.
+    """  # noqa: D301  the backspace tells click to keep the lines
+    if model is not None:
+        if semantics:
+            raise click.UsageError("--semantics is of the data; a model that reads classes has them in itself")
+        _require("solid export --model", "device", "onnx", "onnxruntime")
+        from solid.device.export import export as export_model
+
+        click.echo(export_model(model, out, prepared, users))
+    elif prepared is None:
+        raise click.UsageError("name what to write: --model, or --prepared of the data")
+    else:
+        from solid.data.export import export as export_data
+
+        export_data(prepared, semantics, out, negatives, seed)
 
 
 @main.command()
@@ -359,12 +391,7 @@ def serve(model: str, waiting: int, timeout: float, **given: Any) -> None:
     POST /recommend and /similar, the Open Inference Protocol below /v2, /metrics, /healthz, /readyz; /docs shows all.
     A new champion takes over without a gap once it has answered as it did when it was registered.
     """  # noqa: D301  the backspace tells click to keep the lines
-    from importlib.util import find_spec
-
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None or find_spec("prometheus_client") is None:
-        raise click.ClickException(
-            "solid serve needs FastAPI, uvicorn and prometheus-client; install 'solid-rec[serve]'"
-        )
+    _require("solid serve", "serve", "fastapi", "uvicorn", "prometheus_client")
     from solid.serving.command import serve as run
     from solid.serving.limits import Limits
 

@@ -201,7 +201,7 @@ class Rows:
     @classmethod
     def last(cls, ids_BL: Tensor) -> Rows:
         """Each history's last real position, so that row b is user b."""
-        return cls(torch.arange(len(ids_BL), device=ids_BL.device), lengths_of(ids_BL) - 1)
+        return cls(torch.arange(ids_BL.shape[0], device=ids_BL.device), lengths_of(ids_BL) - 1)
 
     @classmethod
     def where(cls, asked_BL: Tensor) -> Rows:

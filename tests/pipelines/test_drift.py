@@ -48,7 +48,7 @@ NO_STEPS = {
     "copy": "brings data of this machine to where ingest can read it, before a run",
     "compare": "an experiment over many settings, with a schedule of its own",
     "tune": "a search of settings, with a budget of its own",
-    "export": "for other people's tools",
+    "export": "for other programs, and for devices",
     "recommend": "asks a registered model",
     "serve": "goes on answering, and never ends by itself",
 }

@@ -55,7 +55,7 @@ class BERT4Rec(Transformer):
             full_B1 = items_BL[:, -1:].ne(0)
             items_BL = torch.where(full_B1, nn.functional.pad(items_BL[:, 1:], (0, 1)), items_BL)
         place_B = items_BL.ne(0).sum(1)
-        rows = Rows(torch.arange(len(items_BL), device=items_BL.device), place_B)
+        rows = Rows(torch.arange(items_BL.shape[0], device=items_BL.device), place_B)
         return items_BL.scatter(1, place_B.unsqueeze(1), self.hidden_item), rows
 
     def prefixes(self, items_BL: Tensor) -> tuple[Tensor, Rows]:

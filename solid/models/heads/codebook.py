@@ -78,8 +78,8 @@ class Codebook(nn.Module):
         half_norm_K = self.codes.square().sum(1) / 2
         rows = max(1, _CELLS // len(self.codes))
         # min() finds the index about three times as fast as argmin() on a CPU.
-        parts = [torch.addmm(half_norm_K, x, self.codes.T, alpha=-1).min(1).indices for x in torch.split(x_RD, rows)]
-        return torch.cat(parts)
+        parts = torch.split(x_RD, rows) if len(x_RD) > rows else [x_RD]
+        return torch.cat([torch.addmm(half_norm_K, x, self.codes.T, alpha=-1).min(1).indices for x in parts])
 
     def forward(self, hidden_BLD: Tensor, mask_BL: Tensor) -> Coded:
         """Replace hidden states by decoded codes; while training, the codes learn from the real positions."""
