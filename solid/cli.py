@@ -325,6 +325,32 @@ def export(
 
 
 @main.command()
+@click.option(
+    "--model", required=True, metavar="FOLDER|models:/NAME@ALIAS", help="A model whose weights are generated."
+)
+@click.option("--static", metavar="FOLDER|models:/NAME@ALIAS", help="A static model of the same data, to compare with.")
+@click.option("--prepared", type=INPUT, required=True, help="Output of prepare.")
+@click.option("--raw", type=INPUT, help="Output of ingest, for pictures.")
+@click.option(
+    "--out", type=FOLDER, required=True, help="Folder to write: a page that any static file server can serve."
+)
+def demo(model: str, static: str | None, prepared: Path, raw: Path | None, out: Path) -> None:
+    """Write a page that recommends on the device, in a browser, with weights that were generated.
+
+    \b
+      solid demo --model work/sasrec/item --static work/sasrec/baseline/static \\
+        --prepared work/prepared --raw work/raw --out demo
+
+    It needs npm, which has ONNX Runtime Web, and no network once it is written. The histories of a few users of the
+    data are in it, without their ids.
+    """  # noqa: D301  the backspace tells click to keep the lines
+    _require("solid demo", "device", "onnx", "onnxruntime")
+    from solid.device.demo import write_demo
+
+    click.echo(write_demo(model, static, prepared, raw, out))
+
+
+@main.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("address", metavar="s3://BUCKET/PREFIX")
 def copy(source: Path, address: str) -> None:

@@ -55,7 +55,7 @@ def test_help_lists_the_commands_in_the_order_of_the_chain() -> None:
     listed = [line.split()[0] for line in output.partition("Commands:\n")[2].splitlines()]
     assert listed[:6] == ["sample", "ingest", "prepare", "features", "train", "embed"]
     assert listed[6:11] == ["assign", "evaluate", "champion", "check", "register"]
-    assert listed[11:] == ["compare", "tune", "export", "copy", "recommend", "serve"]
+    assert listed[11:] == ["compare", "tune", "export", "demo", "copy", "recommend", "serve"]
 
 
 def test_help_is_quick_for_it_imports_nothing_heavy() -> None:

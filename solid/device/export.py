@@ -87,11 +87,11 @@ def export(model: str, out: Path, prepared: Path | None, users: int) -> str:
 
 
 def write_export(source: Source, folder: Path, users: int) -> dict[str, Any]:
-    """Fill an existing folder as :func:`export` says; return what export.json holds."""
+    """Fill an existing folder as :func:`export` says, of no users without NDCG@10; return what export.json holds."""
     model, dataset = source.model, source.dataset
     graphs = graphs_of(model)
     assert isinstance(model, Recommender)
-    asked = None if dataset is None else dataset.only(spread(dataset.n_users, users))
+    asked = None if dataset is None or not users else dataset.only(spread(dataset.n_users, users))
     cloud = None
     if graphs.cloud is not None:
         cloud = folder / CLOUD

@@ -49,6 +49,7 @@ NO_STEPS = {
     "compare": "an experiment over many settings, with a schedule of its own",
     "tune": "a search of settings, with a budget of its own",
     "export": "for other programs, and for devices",
+    "demo": "a page for people to try a model in",
     "recommend": "asks a registered model",
     "serve": "goes on answering, and never ends by itself",
 }
