@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 import pandas as pd
@@ -12,10 +11,8 @@ import pandas as pd
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError
 from solid.models.protocols import Model
-from solid.models.storage import load_model_of
-from solid.registry.catalogue import Catalogue
-from solid.registry.version import ITEMS, MODEL, fetch
-from solid.tracking import clear_errors, connect
+from solid.models.storage import check_trained_on, load_model_of
+from solid.registry.loading import Address, load_version
 
 REGISTERED = "models:/"
 
@@ -26,7 +23,7 @@ class Source:
 
     Attributes:
         model: in evaluation mode.
-        items: row r is the model's item r + 1: item_id, title; of prepared data also category and image.
+        items: row r is the model's item r + 1: item_id, title, category; of prepared data also image.
         dataset: that it was trained on, where it is at hand.
     """
 
@@ -49,13 +46,12 @@ class Source:
         """
         dataset = None if prepared is None else Dataset.load(prepared)
         if model.startswith(REGISTERED):
-            with TemporaryDirectory() as scratch, clear_errors():
-                connect()
-                folder = fetch(model, (MODEL, ITEMS), Path(scratch))
-                found = Catalogue.load(folder / MODEL, folder / ITEMS)
-                if dataset is None:
-                    return cls(found.model, found.items, None)
-                return cls(load_model_of(dataset, folder / MODEL), dataset.items, dataset)
+            address = Address.of(model)
+            found = load_version(address.name, address.now()).catalogue
+            if dataset is None:
+                return cls(found.model, found.items, None)
+            check_trained_on(dataset, found.model, model)
+            return cls(found.model, dataset.items, dataset)
         if not Path(model).is_dir():
             raise DataError(f"--model {model}: no such folder, and no address such as {REGISTERED}solid@champion")
         if dataset is None:

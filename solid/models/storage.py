@@ -71,9 +71,18 @@ def load_model_of(dataset: Dataset, folder: Path, *, fold: bool = True) -> Model
         DataError: it cannot be read, or was trained on other data.
     """
     model = load_model(folder, fold=fold)
+    check_trained_on(dataset, model, str(folder))
+    return model
+
+
+def check_trained_on(dataset: Dataset, model: Model, place: str) -> None:
+    """Check that a model, which came from some place, was trained on these data.
+
+    Raises:
+        DataError: it was trained on others.
+    """
     if (model.config.digest, model.config.n_items) != (dataset.stats["digest"], dataset.n_items):
         raise DataError(
-            f"{folder}: trained on {model.config.n_items:,} items of data {model.config.digest!r}, but the prepared "
+            f"{place}: trained on {model.config.n_items:,} items of data {model.config.digest!r}, but the prepared "
             f"data has {dataset.n_items:,} items of {dataset.stats['digest']!r}; train it again on this data"
         )
-    return model

@@ -1,4 +1,4 @@
-"""The same model however it is asked: Python, the pyfunc of MLflow, HTTP, the Open Inference Protocol, for all users.
+"""The same model however it is asked: Python, pyfunc, HTTP, the Open Inference Protocol, for all users, on a device.
 
 Items are the same, in the same order; scores agree within TOLERANCE, for the same histories come in batches of other
 sizes, and sums of floats differ in their last bits then.
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 from click.testing import CliRunner
+from onnxruntime import InferenceSession
 from tiny import catalogue_of, make_model, registered, running
 from walks import USERS
 
@@ -33,10 +34,13 @@ from solid.serving.following import Follower
 from solid.serving.limits import Limits
 from solid.serving.metrics import Metrics
 from solid.serving.users import Users
+from solid.storage.local import read_json
 
 TOLERANCE = 1e-5
 KINDS = [(head, "sasrec") for head in HEADS] + [("solid", backbone) for backbone in BACKBONES if backbone != "sasrec"]
 K = 5
+# For the other kinds tests/models/test_graphs.py holds graphs against PyTorch, for a browser tests/device/test_demo.py.
+EXPORTED = [("static", "sasrec"), ("apg", "sasrec"), ("solid", "din")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,6 +98,25 @@ def by_command(uri: str, prepared: Path, out: Path, users: list[str]) -> Lists:
     return [(group["item_id"].tolist(), group["score"].tolist()) for group in groups]
 
 
+def by_graphs(uri: str, out: Path, histories: dict[str, list[str]]) -> Lists:
+    """As a device does it: files alone, the items seen left out."""
+    done = CliRunner().invoke(main, ["export", "--model", uri, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    ids = [item["id"] for item in read_json(out / "items.json")]
+    device = InferenceSession(out / "float32" / "device.onnx")
+    lists: Lists = []
+    for history in histories.values():
+        given = {"history": np.array([[ids.index(item) + 1 for item in history]])}
+        names = [one.name for one in device.get_inputs() if one.name not in ("history", "candidates")]
+        weights = InferenceSession(out / "cloud.onnx").run(names, given) if names else []
+        candidates = np.array([number for number, item in enumerate(ids, 1) if item not in history])
+        fed = {**given, **dict(zip(names, weights, strict=True)), "candidates": candidates}
+        [[scores]] = device.run(["scores"], fed)
+        best = np.argsort(-scores)[:K]
+        lists.append(([ids[number - 1] for number in candidates[best]], scores[best].tolist()))
+    return lists
+
+
 @pytest.mark.parametrize(("head", "backbone"), KINDS)
 def test_a_registered_model_answers_the_same_however_it_is_asked(
     head: str, backbone: str, prepared: Path, tmp_path: Path
@@ -113,6 +136,8 @@ def test_a_registered_model_answers_the_same_however_it_is_asked(
             "protocol": by_protocol(address, histories),
             "all": by_command(uri, prepared, tmp_path / "all.parquet", list(histories)),
         }
+    if (head, backbone) in EXPORTED:
+        found["graphs"] = by_graphs(uri, tmp_path / "device", histories)
     for way, answers in found.items():
         for (items, scores), (wanted, theirs) in zip(answers, expected, strict=True):
             assert items == wanted, way
