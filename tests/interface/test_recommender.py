@@ -61,7 +61,7 @@ def items() -> pd.DataFrame:
     )
 
 
-FOLDERS = {"--out", "--raw", "--prepared", "--features", "--semantics", "--semantic-model"}
+FOLDERS = {"--out", "--raw", "--prepared", "--features", "--semantics", "--trunk"}
 COLUMNS = {"user": "shopper", "item": "product", "time": "when"}
 
 
@@ -96,12 +96,10 @@ def commands(events: pd.DataFrame, items: pd.DataFrame, tmp_path_factory: pytest
         "prepare --raw raw --out prepared",
         "features --raw raw --prepared prepared --out features",
         "assign --prepared prepared --features features --modality text --out semantics",
-        "train --head duet --ids semantic --prepared prepared --semantics semantics --out semantic",
-        "train --head solid --prepared prepared --features features --semantics semantics --semantic-model semantic "
-        "--out model",
         "train --head static --prepared prepared --features features --out static",
+        "train --head solid --prepared prepared --features features --semantics semantics --trunk static --out model",
         "train --head transitions --prepared prepared --features features --out transitions",
-        "train --head duet --prepared prepared --features features --out duet",
+        "train --head duet --prepared prepared --features features --trunk static --out duet",
         "train --head mixture --prepared prepared --part transitions=transitions --part static=static --part duet=duet "
         "--part SOLID=model --out mixture",
         "evaluate --prepared prepared --model solid=model --model static=static --model transitions=transitions "

@@ -188,8 +188,8 @@ def test_a_version_leads_back_to_the_run_of_the_pipeline(runs: dict[str, Retrain
     tags = client.get_run(version.run_id).data.tags
     assert (expected | {"dvc_hash": raw["digest"]}).items() <= tags.items()
     found = client.search_runs([client.get_run(version.run_id).info.experiment_id], "tags.kfp_run_id = 'run-3'")
-    # static, item model, semantic model, SOLID, mixture, registration: a run each, and none above them
-    assert len(found) == 6
+    # static, item model, SOLID, mixture, registration: a run each, and none above them
+    assert len(found) == 5
     assert not [run for run in found if "mlflow.parentRunId" in run.data.tags]
 
 
