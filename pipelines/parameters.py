@@ -9,6 +9,7 @@ from typing import Any
 from components.parameters import of_settings
 from solid.chain import CHOICES, EACH
 from solid.errors import SettingsError
+from solid.masking import public
 from solid.settings.loading import validated
 from solid.settings.schema import Settings
 from solid.settings.strict_yaml import parse_yaml
@@ -19,7 +20,16 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
-    """Values of the parameters that stand for ``settings``."""
+    """Values of the parameters that stand for ``settings``.
+
+    Raises:
+        SettingsError: the address of the data holds a secret, which a compiled pipeline would show.
+    """
+    if "://" in settings.data.source and public(settings.data.source) != settings.data.source:
+        raise SettingsError(
+            f"data.source {public(settings.data.source)}: holds a password or a signature, which everybody who sees "
+            "the pipeline would see; put the data into S3 (solid copy), or at an address without"
+        )
     return {one.name: one.default for one in of_settings(settings).values()}
 
 

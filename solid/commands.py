@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from solid.errors import UNRECORDED, SolidError, UnavailableError
+from solid.masking import mask, masked_streams
 from solid.storage.places import Ended
 
 INTERRUPTED, FAULT = 130, 70
@@ -39,12 +40,13 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the sub-command."""
         try:
-            value = super().invoke(ctx)
+            with masked_streams():
+                value = super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, SystemExit):
             raise
         except BaseException as error:
             if ctx.meta.get(_DEBUG):
-                traceback.print_exception(error)
+                click.echo(mask("".join(traceback.format_exception(error))), err=True)
             raise _end(error) from None
         if _owes():
             ctx.exit(UNRECORDED)
@@ -55,7 +57,8 @@ class Commands(click.Group):
 def clear_end() -> Iterator[None]:
     """The same for a script without sub-commands."""
     try:
-        yield
+        with masked_streams():
+            yield
     except (SolidError, OSError, MemoryError, KeyboardInterrupt) as error:
         ended = _end(error)
         ended.show()
@@ -71,6 +74,7 @@ def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _end(error: BaseException) -> click.ClickException:
     if isinstance(error, click.ClickException):
+        error.message = mask(error.message)  # type: ignore[misc]
         return error
     if isinstance(error, KeyboardInterrupt):
         return Ended("interrupted", INTERRUPTED)
@@ -78,7 +82,9 @@ def _end(error: BaseException) -> click.ClickException:
         return Ended.by(error)
     if isinstance(error, MemoryError):
         return Ended(f"there is not enough memory ({str(error) or 'no more can be had'})", UnavailableError.exit_code)
-    return Ended(f"{type(error).__name__}: {error}; this should not happen, --debug shows where it did", FAULT)
+    return Ended(
+        f"{type(error).__name__}: {mask(str(error))}; this should not happen, --debug shows where it did", FAULT
+    )
 
 
 def _owes() -> bool:

@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from solid.masking import mask
+
 T = TypeVar("T")
 
 
 def say(message: str) -> None:
     """Print a line to standard error without tearing a progress bar apart."""
-    tqdm.write(message, file=sys.stderr)
+    tqdm.write(mask(message), file=sys.stderr)
 
 
 def progress(items: Iterable[T], what: str, unit: str = "it", total: int | None = None) -> Iterable[T]:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from solid.console import progress
 from solid.errors import DataError
+from solid.masking import public
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20  # bytes read at once
@@ -40,9 +41,9 @@ def fetch(source: str, into: Path) -> None:
     if address.scheme in ("http", "https"):
         _download(address, into)
     elif address.scheme == "s3":
-        _download_objects(public(source), into)
+        _download_objects(public_source(source), into)
     elif "://" in source:
-        raise DataError(f"{public(source)}: give a folder, or an https://, http:// or s3:// address")
+        raise DataError(f"{public_source(source)}: give a folder, or an https://, http:// or s3:// address")
     else:
         _copy(Path(source).expanduser(), into)
     files = [path for path in into.rglob("*") if path.is_file()]
@@ -50,15 +51,17 @@ def fetch(source: str, into: Path) -> None:
         _unpack(files[0], into)
         files = [path for path in into.rglob("*") if path.is_file()]
     if not files:
-        raise DataError(f"{public(source)}: holds no files")
+        raise DataError(f"{public_source(source)}: holds no files")
 
 
-def public(source: str) -> str:
-    """The source without what may be a secret: user, password, query and fragment of an address."""
-    if "://" not in source:
-        return source
-    address = _split(source)
-    return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
+def public_source(source: str) -> str:
+    """The source without what may be a secret.
+
+    Raises:
+        DataError: it is no address.
+    """
+    _split(source)
+    return public(source)
 
 
 def _split(source: str) -> SplitResult:

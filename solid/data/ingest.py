@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from solid.console import say
-from solid.data.fetch import MANIFEST, fetch, public
+from solid.data.fetch import MANIFEST, fetch, public_source
 from solid.data.readers import find_reader
 from solid.errors import DataError
 from solid.settings.schema import DataSettings
@@ -26,7 +26,7 @@ def ingest(out: Path, settings: DataSettings) -> None:
     Raises:
         DataError: the source cannot be fetched, or no reader, or more than one, recognises it.
     """
-    source = public(settings.source)
+    source = public_source(settings.source)
     _refuse_overlap(settings.source, out)
     with whole_folder(out, holds=MANIFEST) as folder:
         fetch(settings.source, folder)

@@ -11,6 +11,7 @@ import yaml
 
 from solid.errors import SettingsError, SolidError
 from solid.kinds import MAKES_THE_MODEL
+from solid.masking import masked
 from solid.registry.aliases import champion_version
 from solid.registry.version import PROFILE, SETTINGS_FILE, fetch_version
 from solid.settings.loading import load_settings
@@ -72,7 +73,7 @@ def fetch_champion(
             write_json(
                 folder / "champion.json", {"name": name, "version": version, "found": said, "new": _by_name(settings)}
             )
-            text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+            text = yaml.safe_dump(masked(settings.model_dump(mode="json")), sort_keys=False)
             (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
             if kept:
                 shutil.copytree(kept / "profile", folder / PROFILE)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from solid.errors import DataError, SettingsError
+from solid.masking import masked
 from solid.models.config import BaseConfig
 from solid.settings.fields import AUTO
 from solid.settings.schema import Settings
@@ -32,7 +33,7 @@ def settings_of(model: Path, config: BaseConfig, settings: Settings) -> dict[str
     training = read_json(model / "training.json")
     if "settings" not in training:
         raise DataError(f"{model}: does not say how it was trained, for an older version wrote it; train it again")
-    made = settings.model_dump(mode="json")
+    made: dict[str, Any] = masked(settings.model_dump(mode="json"))
     differ = [
         (f"{section}.{key}", value, made[section].get(key))
         for section, keys in training["settings"].items()

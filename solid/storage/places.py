@@ -9,6 +9,7 @@ from typing import Any, Self
 import click
 
 from solid.errors import SolidError, UnavailableError
+from solid.masking import mask
 
 # Where the launcher of Kubeflow puts an artifact of each kind of store.
 MOUNTS = {"/s3/": "s3://", "/minio/": "minio://", "/gcs/": "gs://"}
@@ -26,10 +27,11 @@ class Ended(click.ClickException):
     @classmethod
     def by(cls, error: Exception, message: str = "") -> Self:
         """2: bad input, a file that is not there included; 3: the machine or the network."""
+        message = mask(message or str(error))
         if isinstance(error, SolidError):
-            return cls(message or str(error), error.exit_code)
+            return cls(message, error.exit_code)
         absent = isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError | FileExistsError)
-        return cls(message or str(error), SolidError.exit_code if absent else UnavailableError.exit_code)
+        return cls(message, SolidError.exit_code if absent else UnavailableError.exit_code)
 
 
 class _Place(click.Path):

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from solid.console import say
 from solid.errors import SolidError
+from solid.masking import mask
 from solid.storage.cache import cache
 from solid.storage.local import folder_digest, write_json
 from solid.tracking.server import clear_errors, store
@@ -129,5 +130,4 @@ def _folder() -> Path:
 
 def _where() -> str:
     """The store, without a password that may be another one tomorrow."""
-    scheme, separator, rest = store().partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    return mask(store())

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from solid.console import say
 from solid.errors import SolidError, UnavailableError
+from solid.masking import mask, public
 from solid.storage.in_place import once_in_place
 from solid.storage.patience import patience, pauses
 from solid.tracking.ended import close_killed, signs
@@ -183,12 +184,12 @@ def _open(client: Any, name: str, params: dict[str, str], dataset: DatasetInfo, 
     opened = str(run.info.run_id)
     client.update_run(opened, status="RUNNING")
     for tag, value in tags.items():
-        client.set_tag(opened, tag, value)
+        client.set_tag(opened, tag, mask(value))
     entries = [Param(key, value) for key, value in params.items()]
     for start in range(0, len(entries), _PARAMS_A_BATCH):
         client.log_batch(opened, params=entries[start : start + _PARAMS_A_BATCH])
     kind = {"http": "http", "https": "http", "s3": "s3"}.get(urlsplit(dataset.source).scheme, "local")
-    source = json.dumps({"url" if kind == "http" else "uri": dataset.source})
+    source = json.dumps({"url" if kind == "http" else "uri": public(dataset.source)})
     entry = Dataset(dataset.name, dataset.digest, kind, source)
     client.log_inputs(opened, [DatasetInput(entry, [InputTag("mlflow.data.context", "training")])])
     return opened
@@ -215,5 +216,5 @@ def _texts(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             texts |= _texts(value, f"{prefix}{key}.")
         else:
-            texts[f"{prefix}{key}"] = str(value)[:_PARAM_LENGTH]
+            texts[f"{prefix}{key}"] = mask(str(value))[:_PARAM_LENGTH]
     return texts

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from solid.errors import SettingsError, SolidError, UnavailableError
+from solid.masking import mask
 from solid.storage.names import unknown_name
 from solid.storage.patience import TellTries, patience
 
@@ -170,7 +171,6 @@ def clear_errors() -> Iterator[None]:
 def _explained(error: Exception) -> SolidError:
     uri = store()
     place = urlsplit(uri)
-    user, at, _ = place.netloc.rpartition("@")
     text, code = str(error), str(getattr(error, "error_code", ""))
     cause, refused = _headline(text), True
     if "Invalid Host header" in text:
@@ -188,8 +188,7 @@ def _explained(error: Exception) -> SolidError:
             cause = words.format(host=found["host"])
             remedy, refused = (_REMEDY if found["host"] == place.hostname else _STORE), False
             break
-    # No password in a log.
-    told = "\n".join(filter(None, [f"MLflow at {uri}: {cause}".replace(user + at, ""), remedy]))
+    told = "\n".join(filter(None, [f"MLflow at {mask(uri)}: {mask(cause)}", remedy]))
     return SolidError(told) if refused and code in _REFUSALS else UnavailableError(told, passes=not refused)
 
 
