@@ -11,6 +11,7 @@ from typing import Any
 
 from solid.chain import CHOICES, EACH
 from solid.settings.schema import Settings
+from solid.steps import CHAMPION, REGISTER, Option
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,22 @@ class Parameter:
         return type(self.default)
 
 
-# What is no setting.
+def _choices(option: Option) -> str:
+    return f" One of {', '.join(option.choices)}." if option.choices else ""
+
+
+# What is no setting: of the cache, and of steps that somebody may tell more.
 _OF_KUBEFLOW = (
     Parameter(
         "data_version",
         "Any text that changes when the data at the source does; the same text lets the cache answer.",
         "",
     ),
-    Parameter(
-        "settings_of", "champion: train as the champion was trained; params: with the sections of this run.", "champion"
-    ),
-    Parameter("changes", 'What to change of either, by section, such as {"training": {"seed": 1}}.', {}),
-    Parameter(
-        "registering", "Whether the best model goes to the MLflow registry; else register says so, and no more.", True
+    *(
+        Parameter(option.name, f"{option.about}{_choices(option)}", option.default)
+        for step in (CHAMPION, REGISTER)
+        for option in step.options
+        if option.name != "modalities"  # a pipeline's own word
     ),
 )
 

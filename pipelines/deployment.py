@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from solid.chain import RETRAINING, TRAINING
 from solid.errors import SettingsError
+from solid.kinds import HEADS
 from solid.settings.fields import Section
 from solid.settings.loading import faults
 from solid.settings.strict_yaml import read_mapping
@@ -94,7 +95,9 @@ SMALL = Size(cpu_request="500m", cpu_limit="2", memory_request="1Gi", memory_lim
 LARGE = Size(cpu_request="1", cpu_limit="4", memory_request="2Gi", memory_limit="16Gi", hours=4)
 HEAVY = Size(cpu_request="1", cpu_limit="4", memory_request="4Gi", memory_limit="16Gi", hours=24, accelerated=True)
 _SMALL = {"embed", "champion"}
-_HEAVY = {stage.name for stage in TRAINING.stages if stage.step is TRAIN} - {"mixture"}  # it judges, on the CPU
+_MIXES = {name for name, kind in HEADS.items() if kind.by == "mixing"}
+# What is trained in epochs, or may be; a mixture judges, on the CPU.
+_HEAVY = {stage.name for stage in TRAINING.stages if stage.step is TRAIN and stage.options["head"] not in _MIXES}
 # By stage of the chain; the names are those of dvc.yaml.
 SIZES = {
     stage.name: HEAVY if stage.name in _HEAVY else SMALL if stage.name in _SMALL else LARGE

@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from pipelines.parameters import DEFAULTS, check, given
+from components.parameters import PARAMETERS
+from pipelines.parameters import check, given
 from solid.chain import EACH
 from solid.errors import SolidError
 from solid.settings.schema import Settings
@@ -26,6 +27,7 @@ from solid.tracking import git_sha
 
 _DIGEST_LENGTH = 12
 _NAME_LENGTH = 100
+_DEFAULTS = {one.name: one.default for one in PARAMETERS.values()}
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,12 @@ class Package:
 
 def _peculiar(arguments: Mapping[str, Any]) -> Iterator[str]:
     for name, value in arguments.items():
-        usual = DEFAULTS.get(name)
+        usual = _DEFAULTS.get(name)
         if name == "data":
             yield PurePosixPath(str(value.get("source", ""))).name
-        elif isinstance(value, dict) and isinstance(usual, dict):
+        elif isinstance(value, dict) and usual:
             yield from (f"{key}={one}" for key, one in value.items() if one != usual.get(key))
-        elif value not in ([usual] if name in DEFAULTS else ["", {}, True, "champion"]):
+        elif value != usual:
             yield f"{name}={value}"
 
 

@@ -90,6 +90,3 @@ def _refuse_lists(pair: str, places: set[str]) -> None:
             f"--parameter {pair}: a pipeline is compiled with a step for each of {place}, which no run can change; "
             f"compile (or run) it with --set '{place}=[...]'"
         )
-
-
-DEFAULTS = parameters(Settings())

@@ -25,11 +25,13 @@ from solid.commands import clear_end
 from solid.errors import SolidError, UnavailableError
 from solid.settings.loading import load_settings
 from solid.settings.strict_yaml import parse_yaml
+from solid.steps import CHAMPION
 from solid.storage.s3 import Prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 GIT = shutil.which("git") or "git"
+[SETTINGS_OF] = [option for option in CHAMPION.options if option.name == "settings_of"]
 PACKAGE = ROOT / "work" / "retraining.yaml"
 
 
@@ -41,7 +43,7 @@ def main() -> None:
                         help="where data goes, each version in a folder of its own")  # fmt: skip
     parser.add_argument("--before", default="", metavar="COMMIT",
                         help="commit retrained last; if params.yaml differs since, its settings are used")  # fmt: skip
-    parser.add_argument("--settings-of", choices=["champion", "params"], default="champion",
+    parser.add_argument("--settings-of", choices=SETTINGS_OF.choices, default=SETTINGS_OF.default,
                         help="whose settings to train with otherwise")  # fmt: skip
     parser.add_argument("--changes", default="{}", help="settings to change, such as {training: {seed: 1}}")
     parser.add_argument("--timeout", default="5.5", metavar="HOURS", help="to wait for the run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,10 +15,9 @@ from solid import __version__, kubeflow, steps
 from solid.commands import Commands
 from solid.environment import SAME_ON_EVERY_PROCESSOR
 from solid.errors import SettingsError, UnavailableError
-from solid.kinds import HEADS, IDS
+from solid.kinds import HEADS
 from solid.steps import STEPS
-from solid.storage.places import FILE, FOLDER, INPUT, input_folder
-from solid.storage.places import Step as StepCommand
+from solid.storage.places import FILE, FOLDER, INPUT, PlacesCommand, input_folder
 
 if TYPE_CHECKING:
     from solid.settings.fields import Head
@@ -30,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _Commands(Commands):
     """Lists commands in the order of the chain."""
 
-    command_class = StepCommand
+    command_class = PlacesCommand
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -122,9 +121,9 @@ class _Mapping(click.ParamType[dict[str, Any]]):
             mapping = parse_yaml(value, repr(value)) if isinstance(value, str) else value
         except SettingsError as error:
             self.fail(str(error), param, ctx)
-        if not isinstance(mapping, dict):
+        if not isinstance(mapping, Mapping):
             self.fail(f"expected a mapping such as {{training: {{seed: 1}}}}, not {value!r}", param, ctx)
-        return mapping
+        return dict(mapping)
 
 
 _TRAIN = f"""{STEPS["train"].about}
@@ -134,36 +133,20 @@ Any head goes with any backbone (model.backbone). Heads:
 \b
 """ + "\n".join(f"  {kind.name:{max(map(len, HEADS)) + 2}}{kind.about}" for kind in HEADS.values())
 
-# What a step takes besides folders and settings.
-_OPTIONS: dict[str, list[click.Parameter]] = {
-    "train": [
-        click.Option(["--head"], type=click.Choice(list(HEADS)), required=True,
-                     help="Where the adaptive weights come from, or what is counted; see above."),
-        click.Option(["--ids"], type=click.Choice(IDS),
-                     help="What an item's embedding is: the item's own, its class's, or the sum of both  "
-                     "[default: item; for solid fusion.ids]"),
-        click.Option(["--start-of"], type=click.Choice([name for name, kind in HEADS.items() if kind.on_generator]),
-                     help="Only as the model from which this head starts: where it has a trunk instead "
-                     "(training.trunk), nothing is trained, and the folder says so."),
-    ],
-    "assign": [
-        click.Option(["--modality"], required=True,
-                     help="id, text, image or a mix such as id_text_image; auto: texts and pictures where there are "
-                     "any, else id."),
-    ],
-    "champion": [
-        click.Option(["--settings-of"], type=click.Choice(["champion", "params"]), default="champion",
-                     show_default=True, help="Whose settings the next model is made with."),
-        click.Option(["--changes"], type=_Mapping(), default="{}", metavar="YAML",
-                     help="What to change of either, such as {training: {seed: 1}}."),
-        click.Option(["--modalities"], metavar="NAME,NAME", default="",
-                     help="What a pipeline is compiled for; settings with others are refused.  [default: take any]"),
-    ],
-    "register": [
-        click.Option(["--registering"], type=bool, default=True, show_default=True,
-                     help="Whether somebody asked for it; if not, only say so."),
-    ],
-}  # fmt: skip
+
+def _option(given: steps.Option) -> click.Option:
+    """An option of a step as the command line takes it."""
+    kind: Any = str
+    if isinstance(given.default, Mapping):
+        kind = _Mapping()
+    elif isinstance(given.default, bool):
+        kind = bool
+    elif given.choices:
+        kind = click.Choice(given.choices)
+    default: dict[str, Any] = (
+        {"default": given.default, "show_default": bool(given.default)} if given.default is not None else {}
+    )
+    return click.Option([steps.option(given.name)], type=kind, required=given.required, help=given.about, **default)
 
 
 def _command(step: steps.Step) -> click.Command:
@@ -190,10 +173,10 @@ def _command(step: steps.Step) -> click.Command:
         for folder in step.inputs
     ]  # fmt: skip
     out = click.Option(["--out"], type=FOLDER, required=True, help=f"Folder to write: {step.writes}")
-    options = [*folders, *_OPTIONS.get(step.name, []), out]
+    options = [*folders, *map(_option, step.options), out]
     if step.settings:
         options += reversed(settings_options(run).__click_params__)  # type: ignore[attr-defined]
-    return StepCommand(step.name, callback=run, params=options, help=_TRAIN if step is steps.TRAIN else step.about)
+    return PlacesCommand(step.name, callback=run, params=options, help=_TRAIN if step is steps.TRAIN else step.about)
 
 
 for _step in STEPS.values():

@@ -218,6 +218,16 @@ class HeadKind:
             return self.reads_vectors
         return ids != "semantic" and settings.model.form != "released" and bool(settings.model.vectors)
 
+    def inputs(self, ids: Ids, settings: Settings) -> set[str]:
+        """The inputs of train that it needs, of one that does not mix."""
+        start = self.starts_from(ids, settings)
+        needed = {"prepared", *([start] if start else [])}
+        if self.reads_classes(ids):
+            needed.add("semantics")
+        if self.reads_features(ids, settings):
+            needed.add("features")
+        return needed
+
     def starts_from(self, ids: Ids, settings: Settings) -> Start | None:
         """The input of train that it starts from: the trunk that it adds to, or a model trained on classes.
 

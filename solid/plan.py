@@ -11,11 +11,10 @@ from typing import Any
 
 from solid.chain import EACH, TRAINING, Stage
 from solid.kinds import HEADS, Ids
-from solid.settings.fields import Modality
+from solid.settings.fields import PARTS, Modality
 from solid.settings.schema import Settings
 from solid.steps import SCORE, TRAIN, value_of
 
-_BRINGS = {"embeddings": {"id"}, "features": {"text", "image"}}  # input of assign -> parts of a modality
 _SCORE = Stage("evaluate", SCORE, SCORE.about, folder="score", output="scores")
 
 
@@ -69,14 +68,8 @@ class ModelPlan:
         # What a model reads is what the stage of the chain reads that trains its like, as far as it needs that.
         starts_from, reads_classes = kind.starts_from(ids, self.settings), kind.reads_classes(ids)
         like = TRAINING["item" if not reads_classes else "solid" if starts_from else "semantic"]
-        needed = {
-            "prepared": True,
-            "features": kind.reads_features(ids, self.settings),
-            "semantics": reads_classes,
-            "semantic_model": starts_from == "semantic_model",
-            "trunk": starts_from == "trunk",
-        }
-        sources = (source for source in like.inputs if needed[source.input])
+        needed = kind.inputs(ids, self.settings)
+        sources = (source for source in like.inputs if source.input in needed)
         return Call(like, folder, options, {source.input: self.stage(source.stage, source.entry) for source in sources})
 
     def score(self, head: str, ids: Ids) -> Call:
@@ -101,8 +94,8 @@ class ModelPlan:
         return Call(stage, folder, dict.fromkeys(stage.options, self.modality), inputs)
 
     def _needs(self, name: str) -> bool:
-        """Whether the modality at hand is made from this input."""
-        return name not in _BRINGS or not _BRINGS[name].isdisjoint(str(self.modality).split("_"))
+        """Whether the modality at hand is made from this input; others than of vectors are needed always."""
+        return name not in PARTS.values() or name in {PARTS.get(part) for part in str(self.modality).split("_")}
 
     def _mixed(self) -> Iterator[tuple[str, Call]]:
         """What the chain mixes, by the names that it gives."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
+from solid.kinds import HEADS, IDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,6 +41,25 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Option:
+    """What a step takes besides folders and settings.
+
+    Attributes:
+        name: argument of the step's function; with hyphens its option.
+        about: what it is.
+        default: where nobody says; its type is the option's. None: the function's own, a text.
+        choices: what a text may be; none: any.
+        required: whether somebody has to say.
+    """
+
+    name: str
+    about: str
+    default: str | bool | Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """A sub-command of ``solid`` that reads folders and writes one.
 
@@ -52,6 +73,7 @@ class Step:
         kind: of that folder, in Kubeflow's words.
         views: of the folder's files, what Kubeflow shows on its pages: name -> kind.
         settings: argument of the function -> the section or section.key of settings that it gets, "" for all.
+        options: what it takes besides.
     """
 
     name: str
@@ -62,6 +84,7 @@ class Step:
     kind: Kind = "Artifact"
     views: Mapping[str, Kind] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
 
     def option_of(self, name: str) -> str:
         """How the command line takes an argument; of several folders each by an option of its own."""
@@ -147,6 +170,26 @@ TRAIN = _step(
     "Weights (safetensors), configuration, and history: every epoch, or setting, tried, and its worth on validation.",
     "Model",
     settings={"settings": ""},
+    options=(
+        Option(
+            "head",
+            "Where the adaptive weights come from, or what is counted; see above.",
+            choices=tuple(HEADS),
+            required=True,
+        ),
+        Option(
+            "ids",
+            "What an item's embedding is: the item's own, its class's, or the sum of both  [default: item; for solid "
+            "fusion.ids]",
+            choices=IDS,
+        ),
+        Option(
+            "start_of",
+            "Only as the model from which this head starts: where it has a trunk instead (training.trunk), nothing is "
+            "trained, and the folder says so.",
+            choices=tuple(name for name, kind in HEADS.items() if kind.on_generator),
+        ),
+    ),
 )
 EMBED = _step(
     "embed",
@@ -168,6 +211,13 @@ ASSIGN = _step(
     "semantic_ids.parquet, the classes of every item, and quality.json: what they explain, how many items share them.",
     "Dataset",
     settings={"settings": "semantics"},
+    options=(
+        Option(
+            "modality",
+            "id, text, image or a mix such as id_text_image; auto: texts and pictures where there are any, else id.",
+            required=True,
+        ),
+    ),
 )
 EVALUATE = _step(
     "evaluate",
@@ -195,6 +245,20 @@ CHAMPION = _step(
     (),
     "champion.json, params.yaml with all settings to train with, and the profile of the champion's data.",
     settings={"settings": ""},
+    options=(
+        Option(
+            "settings_of",
+            "Whose settings the next model is made with: those of the champion, or those given.",
+            default="champion",
+            choices=("champion", "params"),
+        ),
+        Option("changes", 'What to change of either, by section, such as {"training": {"seed": 1}}.', default={}),
+        Option(
+            "modalities",
+            "What a pipeline is compiled for, with commas; settings with others are refused.  [default: take any]",
+            default="",
+        ),
+    ),
 )
 CHECK = _step(
     "check",
@@ -221,6 +285,9 @@ REGISTER = _step(
     "registration.json and registration.md: version, champion, and the reason in words.",
     views={"report": "Markdown"},
     settings={"settings": ""},
+    options=(
+        Option("registering", "Whether the best model goes to the registry; else say so, and no more.", default=True),
+    ),
 )
 SCORE = Step(
     "score",

@@ -29,7 +29,7 @@ def markdown(table: Table, lines: Sequence[Line]) -> str:
     for line in lines:
         cells = [*([line.data] if several else []), line.backbone, name_of(line).replace("|", "\\|")]
         for metric in shown:
-            text = value_of(line, metric)
+            text = mean_of(line, metric)
             cells.append(_with_deviation(line, metric, f"**{text}**" if is_best(lines, line, metric) else text))
         for metric in tested:
             cells += gain_of(line, metric)
@@ -44,7 +44,7 @@ def name_of(line: Line) -> str:
     return line.row.name + missing
 
 
-def value_of(line: Line, metric: str) -> str:
+def mean_of(line: Line, metric: str) -> str:
     """The mean with four decimals."""
     return f"{line.mean(metric):.4f}" if line.scores else "-"
 
@@ -52,7 +52,7 @@ def value_of(line: Line, metric: str) -> str:
 def is_best(lines: Sequence[Line], line: Line, metric: str) -> bool:
     """Whether no line of the same data and backbone has a higher mean; means that print alike are equal."""
     rivals = [o for o in lines if (o.data, o.backbone) == (line.data, line.backbone) and o.scores]
-    return bool(line.scores) and value_of(line, metric) == max(value_of(rival, metric) for rival in rivals)
+    return bool(line.scores) and mean_of(line, metric) == max(mean_of(rival, metric) for rival in rivals)
 
 
 def gain_of(line: Line, metric: str) -> list[str]:

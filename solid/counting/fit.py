@@ -11,13 +11,11 @@ from solid.counting.ranking import rank_counted
 from solid.counting.reading import Float, Ints, Table, count_for
 from solid.counting.search import Picked, pick
 from solid.data.sequences import Sequences, spread
-from solid.metrics.base import FULL, Metric
-from solid.metrics.ndcg import NDCG
+from solid.metrics.catalogue import MAIN, per_user
 from solid.metrics.ties import Ranks, TieGroups
 
 _USERS_AT_ONCE = 1024
-_CUTOFF = 10
-SEARCHED = Metric(NDCG, FULL, _CUTOFF)
+SEARCHED = per_user(MAIN)
 """What the settings are picked for."""
 
 
@@ -43,7 +41,7 @@ def validate(table: Table, picked: Picked, sequences: Sequences, users: Ints) ->
     values: list[Float] = []
     for start in range(0, len(users), _USERS_AT_ONCE):
         ranks = _ranks(table, picked, sequences, users[start : start + _USERS_AT_ONCE])
-        values.append(NDCG.of(TieGroups.of_ranks(ranks), _CUTOFF))
+        values.append(SEARCHED.values(TieGroups.of_ranks(ranks)))
     return float(np.concatenate(values).mean())
 
 

@@ -22,7 +22,7 @@ from solid.device.precision import PRECISIONS, TABLE_FILE, Precision, in_precisi
 from solid.device.runtime import GraphScorer
 from solid.device.source import Source
 from solid.errors import SolidError
-from solid.evaluation.measure import value_of
+from solid.evaluation.measure import measure_one
 from solid.evaluation.scoring import View
 from solid.metrics.catalogue import MAIN, metric
 from solid.models.recommender import Recommender
@@ -155,7 +155,7 @@ def _cost(folder: Path, scorer: GraphScorer, asked: Dataset | None) -> Cost:
         items=(folder / TABLE_FILE).stat().st_size,
         weights=user.bytes,
         milliseconds=_milliseconds(lambda: scorer.score_all(user)),
-        ndcg=None if asked is None else value_of(scorer, View.of(scorer, asked, "test"), metric(MAIN), _BATCH),
+        ndcg=None if asked is None else measure_one(scorer, View.of(scorer, asked, "test"), metric(MAIN), _BATCH),
     )
 
 

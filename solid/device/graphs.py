@@ -22,10 +22,10 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from solid.errors import SettingsError
-from solid.kinds import GENERATORS, HEADS
+from solid.kinds import HEADS
 from solid.models.heads.base import Head
 from solid.models.heads.static import StaticHead
-from solid.models.layers import FullRank, Generated, LowRank
+from solid.models.layers import Generated, GeneratedLayers
 from solid.models.protocols import Encoded, Model
 from solid.models.recommender import Recommender
 
@@ -88,7 +88,8 @@ def without_generation(model: Model) -> ModelProto:
 
 def _exportable(model: Model) -> Recommender:
     head = model.config.head
-    instead = f"export a head that is a graph: {', '.join(('static', *GENERATORS, 'solid'))}"
+    others = (name for name, kind in HEADS.items() if kind.by_gradients and name != head)
+    instead = f"export a head that is a graph: {', '.join(others)}"
     match HEADS[head].by:
         case "counting":
             raise SettingsError(f"head {head}: what it counts is a table of items by items and no graph; {instead}")
@@ -128,7 +129,7 @@ def _with_held_items(model: Recommender) -> Recommender:
 
 def _layers_of(head: Head) -> nn.Module | None:
     """Where a head hands what it generated to the layers; None where it generates nothing."""
-    found = [module for module in head.modules() if isinstance(module, FullRank | LowRank)]
+    found = [module for module in head.modules() if isinstance(module, GeneratedLayers)]
     assert len(found) <= 1
     return found[0] if found else None
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from solid.data.dataset import Dataset
 from solid.models.protocols import Model
 from solid.semantics.vectors import item_vectors
+from solid.settings.fields import PARTS
 
 Ints = NDArray[np.int64]
 
@@ -46,8 +47,8 @@ class SemanticSpace:
         Raises:
             DataError: the folder has no such vectors, or those of other items.
         """
-        folders = {"id": embeddings, "text": features, "image": features}
-        if not all(folders[part] for part in self.modality.split("_")):
+        given = {"embeddings": embeddings, "features": features}
+        if not all(given[PARTS[part]] for part in self.modality.split("_")):
             return None
         parts = item_vectors(self.modality, features, embeddings, len(self.classes), self.digest)
         return np.concatenate([part[rows] for part in parts.values()], axis=1)

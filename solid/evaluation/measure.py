@@ -42,7 +42,7 @@ def measure(
     return metrics | list_metrics(metrics.users, lists.exposures(popularity))
 
 
-def value_of(model: Scorer, view: View, metric: Metric, batch_size: int) -> float:
+def measure_one(model: Scorer, view: View, metric: Metric, batch_size: int) -> float:
     """One metric alone, a mean over users, in the time that it takes; for picking an epoch or a setting.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from solid.metrics.exposure import Exposure
-from solid.metrics.ties import Float, Floats
+from solid.metrics.ties import Float, Floats, TieGroups
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,11 @@ class Metric:
     def higher_is_better(self) -> bool | None:
         """Or lower; None where neither is."""
         return self.family.higher_is_better
+
+    def values(self, groups: TieGroups) -> Float:
+        """Those of each user [U], of a metric that has some."""
+        assert isinstance(self.family, PerUser)
+        return self.family.of(groups, *([self.cutoff] if self.cutoff else []))
 
     def _named(self, name: str) -> str:
         return f"{self.ranking.prefix}{name}" + (f"_{self.cutoff}" if self.cutoff else "")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.errors import DataError
-from solid.metrics.base import CANDIDATES, LISTS, Metric, OfLists, PerUser, Pooled, Ranking
+from solid.metrics.base import CANDIDATES, LISTS, Metric, OfLists, Pooled, Ranking
 from solid.metrics.catalogue import CUTOFFS, metrics_of
 from solid.metrics.exposure import Exposure
 from solid.metrics.ties import Float, Floats, Int, Ranks, TieGroups
@@ -102,8 +102,4 @@ def _check_finite(score: NDArray[Any], user_of: Callable[[Any], Any]) -> None:
 
 
 def _per_user(metrics: Sequence[Metric], groups: TieGroups) -> dict[str, Float]:
-    return {
-        metric.column: metric.family.of(groups, *([metric.cutoff] if metric.cutoff else []))
-        for metric in metrics
-        if isinstance(metric.family, PerUser) and metric.column
-    }
+    return {metric.column: metric.values(groups) for metric in metrics if metric.column}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solid.data.dataset import Dataset
 from solid.data.sequences import spread
-from solid.evaluation.measure import value_of
+from solid.evaluation.measure import measure_one
 from solid.evaluation.scoring import View
 from solid.metrics.base import Metric
 from solid.mixture.model import distribution, mix
@@ -81,7 +81,7 @@ def _judge(
         for place, shares in enumerate(tried):
             mixed = _Mixed(some.n_items, mix((share, shares_of[name]) for name, share in shares.items()))
             view = View(some, "valid", torch.zeros(some.n_users, 1, dtype=torch.long))  # nothing more is read
-            sums[place] += some.n_users * value_of(mixed, view, metric, at_once)
+            sums[place] += some.n_users * measure_one(mixed, view, metric, at_once)
     return [float(value) for value in sums / len(users)]
 
 

@@ -94,13 +94,34 @@ class AdaptiveLayers:
         return x_RnI
 
 
-class FullRank(nn.Module):
-    """DUET's layers (Lv et al., WWW 2023): every entry of a layer's matrix is generated."""
+class GeneratedLayers(nn.Module):
+    """Layers of which a generator makes all or some numbers, for each row its own."""
+
+    shapes: list[tuple[int, int]]
+    """Of the matrix that is generated of each layer."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.shapes = list(pairwise(widths))
         self.outputs = list(widths[1:])
+
+    def start(self, layer: int) -> Tensor:
+        """What is generated of a layer at first."""
+        raise NotImplementedError
+
+    def fold(self) -> None:
+        """Multiply out what was over-parameterised for training; the layers stay the same."""
+
+    def forward(self, generated: Generated) -> AdaptiveLayers:
+        """The layers of each row."""
+        raise NotImplementedError
+
+
+class FullRank(GeneratedLayers):
+    """DUET's layers (Lv et al., WWW 2023): every entry of a layer's matrix is generated."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__(widths)
+        self.shapes = list(pairwise(widths))
 
     def start(self, layer: int) -> Tensor:
         """A matrix like that of a Xavier-initialised layer."""
@@ -112,7 +133,7 @@ class FullRank(nn.Module):
         return AdaptiveLayers([[weight] for weight in generated.weights], generated.biases)
 
 
-class LowRank(nn.Module):
+class LowRank(GeneratedLayers):
     """APG's layers (Yan et al., NeurIPS 2022): W = U S V, of which only the core S [K, K] is generated.
 
     U [I, K] and V [K, O] are shared by all users, and W is never formed. With ``expansion`` P, U and V are products
@@ -120,10 +141,9 @@ class LowRank(nn.Module):
     """
 
     def __init__(self, widths: Sequence[int], rank: int, expansion: int) -> None:
-        super().__init__()
+        super().__init__(widths)
         ranks = [min(rank, *pair) for pair in pairwise(widths)]
         self.shapes = [(K, K) for K in ranks]
-        self.outputs = list(widths[1:])
         self.before, self.after = nn.ParameterList(), nn.ParameterList()
         self.before_inner, self.after_inner = nn.ParameterList(), nn.ParameterList()
         self.scales = []

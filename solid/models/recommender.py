@@ -20,7 +20,7 @@ from solid.models.config import ModelConfig
 from solid.models.heads.base import Head, Reading
 from solid.models.history import HistoryEncoder
 from solid.models.items import ItemTable
-from solid.models.layers import MLP, LowRank, Rows, first_std, real_of
+from solid.models.layers import MLP, GeneratedLayers, Rows, first_std, real_of
 from solid.models.protocols import Encoded
 
 # Largest table of what candidates cost held at once, in floats: 8 MiB. Allocators give tables of 32 MiB back to the
@@ -136,7 +136,7 @@ class Recommender(nn.Module):
     def fold(self) -> None:
         """Multiply out what was over-parameterised for training; scores stay the same."""
         for module in self.modules():
-            if isinstance(module, LowRank):
+            if isinstance(module, GeneratedLayers):
                 module.fold()
 
     def _score(self, user: Encoded, embedded_RCD: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solid.errors import DataError, SettingsError
-from solid.settings.fields import MODALITIES
+from solid.settings.fields import MODALITIES, PARTS
 from solid.storage.local import check_digest
 
 Float32 = NDArray[np.float32]
@@ -53,8 +53,8 @@ def _vector_files(modality: str, features: Path | None, embeddings: Path | None)
     """The file of each part of the modality, in the order of its name."""
     if modality not in MODALITIES:
         raise SettingsError(f"no modality {modality!r}; there are {', '.join(MODALITIES)}")
-    folders = {"id": embeddings, "text": features, "image": features}
-    files = {part: folder / f"{part}.npy" for part, folder in folders.items() if folder}
+    given = {"embeddings": embeddings, "features": features}
+    files = {part: folder / f"{part}.npy" for part, step in PARTS.items() if (folder := given[step])}
     there = {part for part, file in files.items() if file.is_file()}
     missing = [part for part in modality.split("_") if part not in there]
     if missing:

@@ -13,6 +13,8 @@ from solid.metrics.catalogue import per_user
 
 Modality = Literal["id", "text", "image", "id_text", "id_image", "text_image", "id_text_image"]
 VectorKind = Literal["text", "image"]
+PARTS = {"id": "embeddings", "text": "features", "image": "features"}
+"""What a modality is made of -> the step whose output has the vectors."""
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 AUTO = "auto"
 """In place of a modality: texts and pictures as far as the data has them, else id."""

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from solid.kinds import BACKBONES, TRUNK, encoders
 from solid.metrics.base import CANDIDATES
-from solid.metrics.catalogue import MAIN, per_user, with_compared
+from solid.metrics.catalogue import CUTOFFS, MAIN, per_user, with_compared
 from solid.settings.fields import (
     MODALITIES,
     Backbone,
@@ -186,7 +186,7 @@ class EvaluationSettings(Section):
     )
     full: bool = Field(True, description="rank the held-out item among all items, too")
     cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (5, 10, 20), description="every K of the metrics of the first K; 10 is measured always"
+        CUTOFFS, description="every K of the metrics of the first K; 10 is measured always"
     )
     batch_size: int = Field(1024, ge=1, description="users scored at once")
     bootstrap: int = Field(2000, ge=100, description="resamples of the paired bootstrap over users")

@@ -53,7 +53,7 @@ INPUT = _Place(file_okay=False, exists=True, path_type=Path)
 FILE = _Place(dir_okay=False, exists=True, path_type=Path)
 
 
-class Step(click.Command):
+class PlacesCommand(click.Command):
     """Gives its function local paths alone, and turns the user's errors into one clear message.
 
     FOLDER is an output: of an address it goes up after the function ended well. INPUT and FILE come down before.

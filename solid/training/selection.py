@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solid.data.dataset import Dataset
 from solid.data.sequences import spread
-from solid.evaluation.measure import value_of
+from solid.evaluation.measure import measure_one
 from solid.evaluation.scoring import View
 from solid.metrics.catalogue import metric
 from solid.models.protocols import Scorer
@@ -30,7 +30,7 @@ class Selection:
     def value(self, model: Scorer) -> float:
         """The mean over users for the model as it is."""
         view = View.of(model, self.dataset, self.split)
-        return value_of(model, view, self.metric, _USERS_AT_ONCE)
+        return measure_one(model, view, self.metric, _USERS_AT_ONCE)
 
 
 def judged(model: Scorer, dataset: Dataset, settings: TrainingSettings) -> dict[str, float]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from solid.errors import DataError
+from solid.kinds import HEADS
 from solid.models.heads.codebook import Codebook
 from solid.models.heads.generated import GeneratedHead
 from solid.models.heads.solid import SolidHead
@@ -33,8 +34,9 @@ def warm_start(model: Recommender, semantic_model: Recommender) -> None:
     if theirs.head != model.config.fusion.generator:
         raise DataError(f"the semantic model is {theirs.head}, but fusion.generator is {model.config.fusion.generator}")
     assert isinstance(semantic_model.head, GeneratedHead)
-    if theirs.model != model.config.model or theirs.apg != model.config.apg:
-        raise DataError("the semantic model was trained with other settings of model or apg; train it again")
+    for section in ("model", *HEADS[theirs.head].own_sections):
+        if getattr(theirs, section) != getattr(model.config, section):
+            raise DataError(f"the semantic model was trained with other settings of {section}; train it again")
     table = semantic_model.items.of_class
     assert table is not None
     if head.classes is not None and head.history is not None and head.semantic is not None:

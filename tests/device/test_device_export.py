@@ -12,7 +12,7 @@ from walks import ITEMS, USERS, write_walk
 
 from solid.cli import main
 from solid.data.dataset import Dataset
-from solid.evaluation.measure import value_of
+from solid.evaluation.measure import measure_one
 from solid.evaluation.scoring import View
 from solid.metrics.catalogue import MAIN, metric
 from solid.models.storage import load_model
@@ -56,7 +56,7 @@ def test_an_export_has_graphs_items_and_what_they_cost(root: Path) -> None:
     told = read_json(out / "export.json")
     assert (told["head"], told["backbone"], told["n_items"], told["opset"]) == ("duet", "sasrec", ITEMS, 20)
     model, dataset = load_model(root / "duet"), Dataset.load(root / "prepared")
-    expected = value_of(model, View.of(model, dataset, "test"), metric(MAIN), 7)
+    expected = measure_one(model, View.of(model, dataset, "test"), metric(MAIN), 7)
     assert told["test_users"] == USERS
     assert told["device"]["float32"]["ndcg"] == pytest.approx(expected, abs=1e-6)
     assert told["device"]["float32"]["weights"] == 4 * 2 * (8 * 8 + 8)

@@ -31,6 +31,10 @@ LINES = {
         'HeadKind("toy", "a scale for each dimension", "solid.models.heads.toy:ToyHead", ("scales",)),',
         'HeadKind("static"',
     ),
+    "head that generates weights": (
+        'HeadKind("spun", "every entry", "solid.models.heads.spun:SpunHead", generates=True),',
+        'HeadKind("static"',
+    ),
     "section of settings for a head": ("scales: ScaleSettings = ScaleSettings()", "finetune:"),
     "way to count": (
         '_counted("tally", "how many touched it, squared", "solid.counting.toy:Tally"),',
@@ -45,6 +49,8 @@ LINES = {
     ),
     "setting": ('toy: int = Field(7, ge=0, description="what a toy is set to")', "patience: int"),
 }
+# The file of a toy, and its name, where they are not those of its kind.
+OTHERS = {"head that generates weights": ("spun", "spun")}
 # The class of the section, and what it is put before.
 SECTION = (
     "class HeadSections",
@@ -55,12 +61,14 @@ STEP = (
     (
         "solid/steps.py",
         "FEATURES = ",
-        'TOY = _step("toy", "solid.data.toy:count", "Count.", (_PREPARED,), "toy.json.")\n',
+        'TOY = _step("toy", "solid.data.toy:count", "Count.", (_PREPARED,), "toy.json.", '
+        'options=(Option("times", "How often.", default="1"),))\n',
     ),
     (
         "solid/chain.py",
         '_train("baseline"',
-        'Stage("toy", steps.TOY, "how many users there are", "toy", "toy", (From("prepared", "prepare"),)),\n        ',
+        'Stage("toy", steps.TOY, "how many users there are", "toy", "toy", (From("prepared", "prepare"),), '
+        'options={"times": "2"}),\n        ',
     ),
 )
 SETTINGS = {
@@ -70,6 +78,7 @@ SETTINGS = {
     "model": {"backbone": "toy", "dim": 8, "attention_heads": 2, "length": 5},
     "training": {"epochs": 1, "loss": "toy", "toy": 11},
     "scales": {"scale": 2},
+    "fusion": {"generator": "spun"},
     "evaluation": {"baselines": ["toy", "tally", "static"], "bootstrap": 100},
 }
 GRID = {
@@ -82,6 +91,7 @@ GRID = {
         "model": {"dim": 8, "attention_heads": 2, "length": 5},
         "training": SETTINGS["training"],
         "scales": SETTINGS["scales"],
+        "fusion": SETTINGS["fusion"],
     },
     "seeds": [0, 1],
     "backbones": ["toy"],
@@ -117,9 +127,10 @@ def add(project: Path, kind: str) -> None:
         before, section = SECTION
         registry.write_text(registry.read_text(encoding="utf-8").replace(before, section + before), encoding="utf-8")
     elif row.file:
-        place = project / row.file.replace("NAME", "toy")
+        toy, name = OTHERS.get(kind, (kind.partition(" ")[0], "toy"))
+        place = project / row.file.replace("NAME", name)
         assert not place.exists()
-        shutil.copy(TOYS / f"{kind.partition(' ')[0]}.py", place)
+        shutil.copy(TOYS / f"{toy}.py", place)
     line, neighbour = LINES[kind]
     text = registry.read_text(encoding="utf-8")
     head, table, tail = text.partition(row.table)
@@ -217,7 +228,7 @@ def trained(extended: Extended) -> dict[Path, dict[str, Any]]:
 def test_a_backbone_and_a_head(extended: Extended) -> None:
     configs = trained(extended).values()
     assert {config["model"]["backbone"] for config in configs if "model" in config} == {"toy"}
-    assert sorted(config["head"] for config in configs) == ["duet", "mixture", "solid", "static", "tally", "toy"]
+    assert sorted(config["head"] for config in configs) == ["mixture", "solid", "spun", "static", "tally", "toy"]
     assert re.findall(r"^\| toy +\| (\w+)", (extended.project / "tables" / "table.md").read_text(), re.MULTILINE) == [
         "toy", "tally", "SOLID",
     ]  # fmt: skip
@@ -226,7 +237,7 @@ def test_a_backbone_and_a_head(extended: Extended) -> None:
 def test_a_section_of_a_head(extended: Extended) -> None:
     configs = trained(extended)
     assert {config["head"]: config["scales"] for config in configs.values() if "model" in config} == {
-        "toy": {"scale": 2}, "duet": None, "solid": None, "static": None,
+        "toy": {"scale": 2}, "spun": None, "solid": None, "static": None,
     }  # fmt: skip
     for folder, config in configs.items():
         made_with = json.loads((folder / "training.json").read_text())["settings"]
@@ -250,15 +261,15 @@ def test_a_loss(extended: Extended) -> None:
 
 
 def test_a_step(extended: Extended) -> None:
-    assert json.loads(extended.one("runs/pipelines/*/toy/toy/toy.json").read_text()) == {"users": 60}
+    assert json.loads(extended.one("runs/pipelines/*/toy/toy/toy.json").read_text()) == {"users": 120}
     extended.call("python", "scripts/dvc_yaml.py")
     stages = yaml.safe_load((extended.project / "dvc.yaml").read_text())["stages"]
-    assert stages["toy"]["cmd"] == "solid toy --prepared work/prepared --out work/toy"
+    assert stages["toy"]["cmd"] == "solid toy --times 2 --prepared work/prepared --out work/toy"
 
 
 def test_a_metric(extended: Extended) -> None:
     metrics = json.loads(extended.one("runs/pipelines/*/evaluate/results/metrics.json").read_text())
-    assert set(metrics) == {"toy", "tally", "static", "duet", "SOLID text", "mixture"}
+    assert set(metrics) == {"toy", "tally", "static", "spun", "SOLID text", "mixture"}
     assert list(metrics) == sorted(metrics, key=lambda name: -metrics[name]["full_ndcg_10"])  # the best one first
     assert all(0 < values["unmasked_toy"] <= 1 for values in metrics.values())
     assert all(0 < values["toy"] <= 1 and 0 < values["full_toy"] <= 1 for values in metrics.values())

@@ -14,7 +14,7 @@ import yaml
 from by_hand import IMAGE, ROOT
 
 from pipelines.deployment import Deployment
-from pipelines.parameters import DEFAULTS, parameters
+from pipelines.parameters import parameters
 from pipelines.retraining import retraining as retraining_pipeline
 from pipelines.training import training as training_pipeline
 from solid.cli import main
@@ -295,7 +295,7 @@ def test_a_stage_is_the_same_command_with_the_same_options_settings_and_inputs(
 
 def test_the_defaults_of_a_pipeline_are_those_of_params_yaml() -> None:
     settings = load_settings(ROOT / "params.yaml")
-    assert parameters(settings) == DEFAULTS
+    assert parameters(settings) == parameters(Settings())
     assert settings.semantics.modalities == Settings().semantics.modalities
     assert settings.evaluation.baselines == Settings().evaluation.baselines
 

@@ -18,11 +18,12 @@ from kfp_stub import TOKEN, WORKFLOW, KfpStub, serve
 
 from pipelines.cli import main as pipeline_main
 from pipelines.package import Package
-from pipelines.parameters import DEFAULTS
+from pipelines.parameters import parameters
 from pipelines.progress import node_id, steps
 from pipelines.schedule import schedule
 from pipelines.submit import reason, submit
 from solid.cli import main
+from solid.settings.schema import Settings
 
 OK = ("SUCCEEDED", {"prepare": "SUCCEEDED", "train": "SUCCEEDED"})
 
@@ -535,10 +536,10 @@ def test_an_artifact_that_the_store_lost_is_told_with_the_remedy(
 
 
 def test_runs_of_other_seeds_and_data_have_other_names() -> None:
-    training = Package(Path("x"), "training", {}, {}, "x")
+    training, usual = Package(Path("x"), "training", {}, {}, "x"), parameters(Settings())
     names = {
         training.run_name(
-            {**DEFAULTS, "data": {"source": source, "format": "auto"}, "training": {**DEFAULTS["training"], **more}}
+            {**usual, "data": {"source": source, "format": "auto"}, "training": {**usual["training"], **more}}
         )
         for source in ("s3://b/sample", "s3://b/shop")
         for more in ({}, {"seed": 1}, {"seed": 2})

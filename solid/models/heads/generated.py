@@ -9,7 +9,7 @@ from torch import Tensor
 from solid.models.config import ModelConfig
 from solid.models.heads.base import Adapted, Head, Reading, added
 from solid.models.heads.generator import WeightGenerator
-from solid.models.layers import FullRank, LowRank
+from solid.models.layers import GeneratedLayers
 
 
 class GeneratedHead(Head):
@@ -20,7 +20,7 @@ class GeneratedHead(Head):
         self.generator = WeightGenerator(config.model.dim, self.layers(widths, config), from_zero=self.residual)
 
     @staticmethod
-    def layers(widths: Sequence[int], config: ModelConfig) -> FullRank | LowRank:
+    def layers(widths: Sequence[int], config: ModelConfig) -> GeneratedLayers:
         """What the generator makes, for layers of these widths: of this head, and of SOLID on it."""
         raise NotImplementedError
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from solid.models.layers import MLP, FullRank, Generated, LowRank, Rows
+from solid.models.layers import MLP, Generated, GeneratedLayers, Rows
 
 
 class WeightGenerator(nn.Module):
     """z = Linear-Tanh-Linear(GRU(h)[last]); per layer W = reshape(z A + a) and b = z B + beta (method section 2)."""
 
-    def __init__(
-        self, dim: int, layers: FullRank | LowRank, *, correction: bool = False, from_zero: bool = False
-    ) -> None:
+    def __init__(self, dim: int, layers: GeneratedLayers, *, correction: bool = False, from_zero: bool = False) -> None:
         """Build with fresh weights.
 
         Args:

@@ -19,7 +19,7 @@ from solid.models.heads.generator import WeightGenerator
 from solid.models.heads.vae import VariationalAutoencoder
 from solid.models.history import HistoryEncoder
 from solid.models.items import ClassTable
-from solid.models.layers import FullRank, Generated, LowRank, Rows, first_std
+from solid.models.layers import Generated, GeneratedLayers, Rows, first_std
 from solid.models.protocols import Encoded
 
 
@@ -79,9 +79,7 @@ class SolidHead(Head):
         fused = layers(generated)
         return Adapted(added(fused) if self.residual else fused, losses)
 
-    def _fused(
-        self, semantic_BLD: Tensor | None, hidden_BLD: Tensor, rows: Rows
-    ) -> tuple[FullRank | LowRank, Generated]:
+    def _fused(self, semantic_BLD: Tensor | None, hidden_BLD: Tensor, rows: Rows) -> tuple[GeneratedLayers, Generated]:
         """What the branches generate together, and for which layers."""
         if self.semantic is None:
             assert self.item is not None
