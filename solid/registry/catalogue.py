@@ -173,10 +173,10 @@ class Catalogue:
         unit_ND = torch.nn.functional.normalize(embeddings, dim=1)
         asked = torch.from_numpy(numbers) - 1
         parts = []
-        for rows in torch.split(asked, max(1, _SCORES_AT_ONCE // len(self.items))):
+        for rows in torch.split(asked, max(1, _SCORES_AT_ONCE // len(self.ids))):
             cosines = unit_ND[rows] @ unit_ND.T
             cosines[torch.arange(len(rows)), rows] = -torch.inf  # itself
-            parts.append(cosines.topk(min(k, len(self.items))))
+            parts.append(cosines.topk(min(k, len(self.ids))))
         best, values = (torch.cat([part[n] for part in parts]).numpy() for n in (1, 0))
         return Top(best, values, np.zeros(len(numbers), dtype=bool))
 
@@ -201,7 +201,7 @@ class Catalogue:
             exclude_seen: whether items of the sequence are left out, also those that the model no longer reads.
             omit: further items to leave out: which of the B sequences, ascending [M], and numbers of items [M].
         """
-        at_once = max(1, _SCORES_AT_ONCE // len(self.items))
+        at_once = max(1, _SCORES_AT_ONCE // len(self.ids))
         histories = self.histories(numbers, starts, ends)
         cold = histories.numpy()[:, 0] == 0
         rows, scores = [], []
@@ -218,7 +218,7 @@ class Catalogue:
                 before = np.cumsum(lengths) - lengths
                 seen = numbers[np.arange(lengths.sum()) + np.repeat(starts[these] - before, lengths)]
                 _leave_out(scored, np.repeat(np.arange(len(lengths)), lengths), seen)
-            best = logits.topk(min(k, len(self.items)))
+            best = logits.topk(min(k, len(self.ids)))
             rows.append(best.indices.numpy())
             scores.append(best.values.numpy())
         return Top(np.concatenate(rows), np.concatenate(scores), cold)

@@ -26,8 +26,9 @@ HISTORY = ["i3", "who", "i4"]
 
 
 def docker(*arguments: str | Path, check: bool = True) -> str:
-    done = subprocess.run(["docker", *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, done.stdout + done.stderr
+    command = ["docker", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert not check or done.returncode == 0, done.stdout
     return done.stdout
 
 
@@ -62,7 +63,7 @@ def mlflow_server(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def until_answered(address: str, told: object) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 90
     while True:
         try:
             assert requests.get(address, timeout=5).status_code == 200
