@@ -26,12 +26,12 @@ RUN python3 -m venv --without-pip /opt/solid
 COPY scripts/install_torch.py /build/
 COPY --from=requirements /build/requirements.txt /build/requirements.lock /build/
 # Of what is installed, headers, static libraries and setuptools, with which PyTorch builds extensions, are for building,
-# and the packages' own tests for testing; Arrow's Flight and Substrait are protocols that nothing here speaks. SymPy, mpmath
+# and the packages' own tests for testing; SymPy, mpmath
 # and networkx are for compiling models, which a server does not.
 RUN python3 /build/install_torch.py --python /opt/solid/bin/python --lock /build/requirements.lock \
     && python3 -m pip --python /opt/solid/bin/python install --quiet -c /build/requirements.lock -r /build/requirements.txt \
     && cd /opt/solid/lib/python3.11/site-packages \
-    && rm -rf torch/include torch/share torch/test pyarrow/include numpy/_core/include pyarrow/*flight* pyarrow/*substrait* \
+    && rm -rf torch/include torch/share torch/test pyarrow/include numpy/_core/include \
     && find numpy pandas pyarrow scipy -type d -name tests -prune -exec rm -r {} + \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
     && find . -name '*.a' -delete \
