@@ -14,7 +14,7 @@ export FOR
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test bench check docs wheel image pipeline stack stack-down cluster cluster-down clean
+.PHONY: help setup run serve demo test bench check docs wheel image pipeline stack stack-down cluster cluster-down clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ serve: setup  ## serve the champion of make run over HTTP, at PORT=8080; MODEL=m
 
 test: setup  ## run the whole test suite, in WORKERS=3 processes; a file of tests stays in one
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 10 -rs
+
+demo: setup  ## write a page that recommends in a browser into work/demo, of what make run left (MODEL=work/sasrec/item)
+	@$(BIN)/solid demo --model '$(or $(MODEL),work/sasrec/solid/auto)' --static work/sasrec/baseline/static \
+		--prepared work/prepared --raw work/raw --out work/demo
 
 wheel: setup  ## build the wheel into dist/, install it in a fresh environment of PYTHON and run the chain there
 	@scripts/wheel.sh $(PYTHON)

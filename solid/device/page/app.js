@@ -32,7 +32,7 @@ function bytes(number) {
 }
 
 function fail(error) {
-  find("status").textContent = `It went wrong: ${error.message ?? error}. Is this folder served over http, as its README says?`;
+  find("status").textContent = `It went wrong: ${error.message ?? error}. This folder has to be served over http, such as by: python -m http.server`;
   find("status").className = "wrong";
   throw error;
 }
