@@ -129,7 +129,7 @@ def _training(heads: Iterable[str]) -> tuple[str, ...]:
 
 _READING_MODELS = (
     *("solid/data/dataset.py", "solid/data/sequences.py", "solid/data/untouched.py"),
-    *("solid/counting", "solid/kinds.py", "solid/mixture", "solid/models"),
+    *("solid/counting", "solid/kinds", "solid/mixture", "solid/models"),
 )
 _SCORING = (
     *("solid/evaluation/exposure.py", "solid/evaluation/measure.py", "solid/evaluation/popularity.py"),
@@ -187,7 +187,7 @@ TRAINING = Chain(
             "features", steps.FEATURES, "item texts and pictures into vectors", "features", "vectors",
             inputs=(From("raw", "ingest"), From("prepared", "prepare")),
             settings=("features", "semantics.modalities"),
-            code=("solid/data/readers", "solid/features", "solid/kinds.py"),
+            code=("solid/data/readers", "solid/features", "solid/kinds"),
         ),
         _train("baseline", "a model on items for SOLID to be compared with", "${item}", each="evaluation.baselines"),
         _train("item", "the item model, weights generated from item sequences; of it is the id part of semantic ids",

@@ -1,4 +1,4 @@
-"""The ways to count that heads in ``solid/kinds.py`` name."""
+"""The ways to count that heads in ``solid/kinds`` name."""
 
 from __future__ import annotations
 

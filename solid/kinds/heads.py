@@ -1,144 +1,19 @@
-"""Backbones, heads, losses and encoders by name: what each reads, and where its code is.
-
-The one place that knows, for whoever trains, records, plans or draws a model. Free of torch, so that the command line,
-the pipelines and the plans of a comparison can ask without loading it: code stands here by its name and is imported
-when it is wanted.
-"""
+"""Heads by name: what each reads and starts from, and where its code is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal
 
-Ids = Literal["item", "semantic", "both"]
+from solid.kinds.code import imported
+from solid.kinds.settings import IDS, Ids, Settings, Wired
+
 Way = Literal["gradients", "counting", "mixing"]
 Start = Literal["trunk", "semantic_model"]
-IDS: tuple[Ids, ...] = get_args(Ids)
 # Settings of training that say where it runs, not what comes out.
 _WHERE_IT_RUNS = {"device", "threads"}
 # And those that say how a trained model is judged on validation, whatever way it was trained.
 _HOW_IT_IS_JUDGED = {"metric", "selection_users"}
-
-
-class Fusion(Protocol):
-    """Of the settings' section ``fusion``, what decides how heads are wired."""
-
-    @property
-    def generator(self) -> str: ...  # noqa: D102
-    @property
-    def ids(self) -> Ids: ...  # noqa: D102
-    @property
-    def branches(self) -> str: ...  # noqa: D102
-    @property
-    def codebook(self) -> str: ...  # noqa: D102
-
-
-class Model(Protocol):
-    """Of the section ``model``, likewise."""
-
-    @property
-    def form(self) -> str: ...  # noqa: D102
-    @property
-    def vectors(self) -> str | tuple[str, ...]: ...  # noqa: D102
-
-
-class Training(Protocol):
-    """Of the section ``training``, likewise."""
-
-    @property
-    def trunk(self) -> str: ...  # noqa: D102
-
-
-class Wired(Protocol):
-    """What has the section ``fusion``: the settings, or what a model keeps of them."""
-
-    @property
-    def fusion(self) -> Fusion: ...  # noqa: D102
-
-
-class Settings(Wired, Protocol):
-    """The settings, which take their choices from here and so cannot be named."""
-
-    @property
-    def model(self) -> Model: ...  # noqa: D102
-    @property
-    def training(self) -> Training: ...  # noqa: D102
-    def model_dump(self, *, mode: str = ..., include: Any = ..., exclude: Any = ...) -> dict[str, Any]: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class BackboneKind:
-    """A backbone as those see it who only name it.
-
-    Attributes:
-        name: as ``model.backbone`` takes it.
-        code: of its class, a :class:`~solid.models.backbones.base.Backbone`, as module:name.
-        attends: whether ``model.attention_heads`` says how.
-        shortest: history length that it needs.
-        loss: what ``training.loss: auto`` means for it.
-    """
-
-    name: str
-    code: str
-    attends: bool = False
-    shortest: int = 1
-    loss: str = "softmax"
-
-    def load(self) -> Any:
-        """Its class."""
-        return _imported(self.code)
-
-
-BACKBONES: dict[str, BackboneKind] = {
-    kind.name: kind
-    for kind in (
-        BackboneKind("sasrec", "solid.models.backbones.sasrec:SASRec", attends=True),
-        BackboneKind("gru4rec", "solid.models.backbones.gru4rec:GRU4Rec"),
-        # its mask takes one of the positions
-        BackboneKind("bert4rec", "solid.models.backbones.bert4rec:BERT4Rec", attends=True, shortest=2),
-        # every candidate costs what a user costs elsewhere
-        BackboneKind("din", "solid.models.backbones.din:DIN", loss="sampled_softmax"),
-    )
-}
-
-
-@dataclass(frozen=True)
-class LossKind:
-    """A loss as those see it who only name it.
-
-    Attributes:
-        name: as ``training.loss`` takes it.
-        about: one line for people.
-        code: of its class, a :class:`~solid.training.losses.base.Loss`, as module:name.
-    """
-
-    name: str
-    about: str
-    code: str
-
-    def load(self) -> Any:
-        """Its class."""
-        return _imported(self.code)
-
-
-LOSSES: dict[str, LossKind] = {
-    kind.name: kind
-    for kind in (
-        LossKind("softmax", "cross-entropy over all items", "solid.training.losses.softmax:Softmax"),
-        LossKind(
-            "sampled_softmax",
-            "cross-entropy over the answer and drawn items, corrected for how they were drawn",
-            "solid.training.losses.sampled_softmax:SampledSoftmax",
-        ),
-        LossKind(
-            "gbce",
-            "binary cross-entropy with drawn items, calibrated for how few they are",
-            "solid.training.losses.gbce:GeneralisedBinaryCrossEntropy",
-        ),
-        LossKind("bce", "binary cross-entropy with drawn items", "solid.training.losses.bce:BinaryCrossEntropy"),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -180,15 +55,15 @@ class HeadKind:
 
     def load(self) -> Any:
         """Its class."""
-        return _imported(self.code)
+        return imported(self.code)
 
     def load_model(self) -> Any:
         """The class of models that have it."""
-        return _imported(self.model)
+        return imported(self.model)
 
     def load_trainer(self) -> Any:
         """What trains it."""
-        return _imported(self.trainer)
+        return imported(self.trainer)
 
     def sections(self, settings: Wired) -> tuple[str, ...]:
         """All sections that decide what training makes of it, ``model`` and ``training`` first where it has them."""
@@ -333,42 +208,3 @@ SECTIONS = ("model", "training", *dict.fromkeys(name for kind in HEADS.values() 
 """All that some head reads."""
 MAKES_THE_MODEL = ("features", "semantics", *SECTIONS)
 """All that decides what a model becomes; the data apart."""
-
-
-@dataclass(frozen=True)
-class EncoderKind:
-    """What makes vectors of items, as the settings name it.
-
-    Attributes:
-        name: as ``features.text`` or ``features.image`` takes it.
-        modality: which of the two.
-        code: of its class, an :class:`~solid.features.encoders.Encoder` made from the section ``features``, as
-            module:name.
-    """
-
-    name: str
-    modality: str
-    code: str
-
-    def load(self) -> Any:
-        """Its class."""
-        return _imported(self.code)
-
-
-# The first of a modality is what ``auto`` takes, so it needs no download.
-ENCODERS: tuple[EncoderKind, ...] = (
-    EncoderKind("tfidf", "text", "solid.features.tfidf:Tfidf"),
-    EncoderKind("clip", "text", "solid.features.clip:ClipText"),
-    EncoderKind("pixels", "image", "solid.features.pixels:Pixels"),
-    EncoderKind("clip", "image", "solid.features.clip:ClipImage"),
-)
-
-
-def encoders(modality: str) -> dict[str, EncoderKind]:
-    """Those of a modality by name."""
-    return {kind.name: kind for kind in ENCODERS if kind.modality == modality}
-
-
-def _imported(code: str) -> Any:
-    module, name = code.split(":")
-    return getattr(import_module(module), name)
