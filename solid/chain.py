@@ -238,7 +238,7 @@ TRAINING = Chain(
             settings=(*whole(*MAKES_THE_MODEL, "evaluation"), "registry"),
             code=tuple(
                 f"solid/{name}"
-                for name in ("counting", "data", "evaluation", "kinds.py", "metrics", "mixture", "models", "registry")
+                for name in ("counting", "data", "evaluation", "kinds", "metrics", "mixture", "models", "registry")
             ),
             cached=False,
         ),
