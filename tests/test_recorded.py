@@ -39,9 +39,8 @@ ODD: dict[str, dict[str, Any]] = {
     },
     "training": {
         "loss": "gbce", "targets": "windows", "trunk": "own", "epochs": 2, "patience": 3, "batch_size": 512,
-        "negatives": 2,
-        "sampling": "popularity", "calibration": 0.5, "softmax_memory": 32, "learning_rate": 0.01, "weight_decay": 0.01,
-        "gradient_clip": 1.0, "metric": "uauc", "selection_users": 25, "seed": 3,
+        "negatives": 2, "sampling": "popularity", "calibration": 0.5, "softmax_memory": 32, "learning_rate": 0.01,
+        "weight_decay": 0.01, "gradient_clip": 1.0, "metric": "uauc", "selection_users": 25, "seed": 3,
     },
     "finetune": {"steps": 1, "rate": 0.2},
     "apg": {"rank": 4, "expansion": 18},
