@@ -346,18 +346,42 @@ def copy(source: Path, address: str) -> None:
     click.echo(f"{address}: {len(files):,} files, {sum(path.stat().st_size for path in files) / 1e6:,.1f} MB")
 
 
-@main.command()
+class _WithIds(PlacesCommand):
+    """What begins with a hyphen and is none of its options is an id."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the options first, and ids behind the mark that ends them."""
+        takes_value = {name: not option.is_flag for option in self.get_params(ctx) if isinstance(option, click.Option)
+                       for name in option.opts}  # fmt: skip
+        options: list[str] = []
+        ids: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                ids += rest
+            elif arg in takes_value:
+                options += [arg, *([next(rest, "")] if takes_value[arg] else [])]
+            elif arg.partition("=")[0] in takes_value and "=" in arg:
+                options.append(arg)
+            else:
+                ids.append(arg)
+        return super().parse_args(ctx, [*options, "--", *ids])
+
+
+@main.command(cls=_WithIds)
 @click.option("--model", default="models:/solid@champion", show_default=True, help="MLflow model address.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items to recommend.")
 @click.option("--all", "everybody", is_flag=True, help="Recommend to every user of --prepared, into --out.")
 @click.option("--prepared", type=INPUT, help="Output of prepare; with --all.")
 @click.option("--out", "file", type=click.Path(dir_okay=False, path_type=Path),
               help="Parquet file to write: user_id, rank, item_id, title, score; with --all.")  # fmt: skip
-@click.argument("history", nargs=-1)
+@click.argument("history", nargs=-1, type=click.UNPROCESSED)
 def recommend(
     model: str, k: int, everybody: bool, prepared: Path | None, file: Path | None, history: tuple[str, ...]
 ) -> None:
     """Recommend items after HISTORY (original item ids, oldest first) with a registered model, or to all users.
+
+    What begins with a hyphen and is no option is an id.
 
     \b
       solid recommend -k 5 B00GLAVJ0U B01DM3IMRX

@@ -104,7 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_json(prepared / "stats.json", {"digest": "d.dir", "format": "walk", "origin": "data"})
     ids = np.arange(1, ITEMS + 1, dtype="int32")
     pd.DataFrame({"item": ids, "class": (ids - 1) // 4 + 1}).to_parquet(semantics / "semantic_ids.parquet")
-    write_json(semantics / "quality.json", {"modality": "id_text"})
+    write_json(semantics / "quality.json", {"modality": "id_text", "digest": "d.dir"})
     (folder / "params.yaml").write_text(yaml.safe_dump({**ODD, "evaluation": {"bootstrap": 100}}))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("MLFLOW_")]:

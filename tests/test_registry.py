@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from solid.cli import main
 from solid.data.dataset import Dataset
 from solid.errors import DataError, SettingsError, SolidError, UnavailableError
 from solid.evaluation.measure import measure
@@ -266,6 +268,14 @@ def test_recommend_prints_a_table(registrations: Any, served: Any) -> None:
     assert lines[2].split() == ["2", second, f"{wanted['scores'][1]:.3f}", "Item", second]
     assert lines[3] == "ignored, unknown to the model: who"
     assert len(lines) == 4
+
+
+def test_an_id_that_begins_with_a_hyphen_is_an_id(registrations: Any) -> None:
+    asked = ["recommend", "--model", "models:/tiny@champion", "-who", "i1", "-k", "2", "--what"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith("ignored, unknown to the model: -who, --what\n")
+    assert CliRunner().invoke(main, ["recommend", "-k", "0", "i1"]).exit_code == 2
 
 
 def test_recommend_without_such_a_model(registrations: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from solid.data.dataset import Dataset
 from solid.errors import DataError
@@ -41,10 +43,23 @@ def load_model(folder: Path, *, fold: bool = True) -> Model:
     if head not in HEADS:
         raise DataError(f"{folder}: no head {head!r} is known to this version; train it again")
     try:
-        model: Model = HEADS[head].load_model().restore(config, load_file(place), fold=fold)
+        tensors = load_file(place)
+        _check_weights(place, tensors)
+        model: Model = HEADS[head].load_model().restore(config, dict(tensors), fold=fold)
     except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
         raise DataError(f"{folder}: not a model this version can read ({error}); train it again") from None
+    for name, tensor in model.state_dict().items():
+        if name in tensors and tensors[name].dtype != tensor.dtype:  # it would be taken, rounded or not
+            raise DataError(f"{place}: {name} is {tensors[name].dtype}, not {tensor.dtype}; train it again")
     return model
+
+
+def _check_weights(place: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            raise DataError(f"{place}: {name} is {tensor.dtype}, not {torch.float32}; train it again")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise DataError(f"{place}: {name} holds values that are no numbers; train it again")
 
 
 def named(models: Mapping[str, Path]) -> dict[str, Path]:

@@ -155,8 +155,11 @@ def check_digest(description: Path, digest: str) -> None:
     """Check that a step's output was made from these data, as its description in JSON says.
 
     Raises:
-        DataError: it was made from others, which may have as many items.
+        DataError: it was made from others, which may have as many items, or does not say from which.
     """
-    made = read_json(description).get("digest", digest) if description.is_file() else digest
+    about = read_json(description)
+    made = about.get("digest") if isinstance(about, dict) else None
+    if made is None:
+        raise DataError(f"{description}: does not say which data it was made from (digest); run its step again")
     if made != digest:
         raise DataError(f"{description}: made from data {made!r}, not from {digest!r} as the prepared; make it again")

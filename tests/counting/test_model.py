@@ -42,7 +42,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("features")
     angle = 2 * np.pi * np.arange(ITEMS) / ITEMS
     np.save(folder / "text.npy", np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32))
-    write_json(folder / "features.json", {})
+    write_json(folder / "features.json", {"digest": "d.dir"})
     return folder
 
 
@@ -129,7 +129,7 @@ def test_bad_input_gets_one_error_and_leaves_nothing(
 
 def test_vectors_of_other_items_are_refused(prepared: Path, features: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "text.npy", np.ones((3, 2), np.float32))
-    (tmp_path / "features.json").write_text("{}")
+    (tmp_path / "features.json").write_text('{"digest": "d.dir"}')
     done = solid(
         "train", "--head", "transitions", "--prepared", str(prepared), "--features", str(tmp_path),
         "--out", str(tmp_path / "model"),

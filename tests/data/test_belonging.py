@@ -46,12 +46,13 @@ def test_candidates_are_whole_numbers_of_untouched_items(prepared: Path, drawn: 
 @pytest.mark.parametrize(
     ("classes", "digest", "fault"),
     [
+        ([1, 2, 1], None, r"quality\.json: does not say which data it was made from"),
         ([1, 2, 1], "others", r"quality\.json: made from data 'others', not from 'mine'"),
         ([1, 2, 0], "mine", r"semantic_ids\.parquet: classes are not whole numbers from 1"),
         ([1, 2, 1.5], "mine", r"semantic_ids\.parquet: classes are not whole numbers from 1"),
     ],
 )
-def test_classes_are_those_of_the_data(tmp_path: Path, classes: list[float], digest: str, fault: str) -> None:
+def test_classes_are_those_of_the_data(tmp_path: Path, classes: list[float], digest: str | None, fault: str) -> None:
     pd.DataFrame({"item": [1, 2, 3], "class": classes}).to_parquet(tmp_path / "semantic_ids.parquet")
     (tmp_path / "quality.json").write_text(json.dumps({"digest": digest}))
     with pytest.raises(DataError, match=fault):

@@ -106,5 +106,6 @@ def features(tmp_path: Path) -> Path:
     """Output of features."""
     folder = tmp_path / "features"
     folder.mkdir()
+    write_json(folder / "features.json", {"digest": DIGEST})
     np.save(folder / "text.npy", np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32))
     return folder

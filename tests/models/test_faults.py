@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from losses import loss_of
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -172,3 +173,21 @@ def test_a_model_folder_holds_no_pickle_and_a_broken_one_is_refused(make_model: 
         load_model(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         load_model(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.int64, torch.float64, "nan", "inf"])
+def test_weights_of_another_type_or_without_numbers_are_refused(
+    make_model: Make, tmp_path: Path, kind: torch.dtype | str
+) -> None:
+    save_model(tmp_path, make_model("solid", "item"))
+    assert load_model(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    if isinstance(kind, str):
+        tensors[name].view(-1)[0] = float(kind)
+    else:
+        tensors[name] = tensors[name].to(kind)
+    save_file(tensors, tmp_path / "model.safetensors")
+    said = "holds values that are no numbers" if isinstance(kind, str) else f"is {kind}, not torch.float32"
+    with pytest.raises(DataError, match=rf"model\.safetensors: {name} {said}; train it again"):
+        load_model(tmp_path)

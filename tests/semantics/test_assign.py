@@ -31,7 +31,8 @@ def _write(root: Path, categories: list[str], **parts: np.ndarray) -> tuple[Path
     names = [f"i{row}" for row in range(len(categories))]
     columns = {"item_id": names, "title": names, "text": names, "category": categories, "image": ""}
     pd.DataFrame(columns).to_parquet(folders[0] / "items.parquet", index=False)
-    write_json(folders[0] / "stats.json", {"digest": "0123.dir"})
+    for folder, name in zip(folders, ("stats.json", "features.json", "embeddings.json"), strict=True):
+        write_json(folder / name, {"digest": "0123.dir"})
     for part, matrix in parts.items():
         np.save(folders[2 if part == "id" else 1] / f"{part}.npy", matrix.astype(np.float32))
     return folders

@@ -50,7 +50,7 @@ def semantics(tmp_path: Path) -> Path:
     folder.mkdir()
     ids = np.arange(1, ITEMS + 1, dtype="int32")
     pd.DataFrame({"item": ids, "class": (ids - 1) // 4 + 1}).to_parquet(folder / "semantic_ids.parquet")
-    write_json(folder / "quality.json", {"modality": "id_text"})
+    write_json(folder / "quality.json", {"modality": "id_text", "digest": "d.dir"})
     return folder
 
 
