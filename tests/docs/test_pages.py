@@ -29,8 +29,9 @@ PATHS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES = {path.relative_to(ROOT).as_posix(): list(documents.blocks(path, path.name)) for path in PATHS}
 BLOCKS = [block for page in PAGES.values() for block in page]
 NOT_RUN = {
-    "README.md": 3, "CONTRIBUTING.md": 1, "compare.md": 2, "data.md": 1, "findings.md": 2, "kubernetes.md": 11,
-    "models.md": 2, "pipelines.md": 3, "reproduce.md": 1, "results.md": 1, "retraining.md": 5, "serve.md": 3,
+    "README.md": 3, "CONTRIBUTING.md": 1, "compare.md": 2, "data.md": 1, "device.md": 2, "findings.md": 2,
+    "kubernetes.md": 11, "models.md": 2, "pipelines.md": 3, "reproduce.md": 1, "results.md": 1, "retraining.md": 5,
+    "serve.md": 3,
     "steps.md": 1, "storage.md": 3, "tune.md": 1,
 }  # fmt: skip
 SMALL: dict[str, Any] = {
