@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import base64
 import shutil
-import tarfile
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from solid.console import progress
+from solid.data.archives import ARCHIVES, inside, unpack
 from solid.errors import DataError
 from solid.masking import public
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20  # bytes read at once
 TIMEOUT = 60  # seconds without a byte
-ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar")
 
 
 def fetch(source: str, into: Path) -> None:
@@ -48,7 +45,8 @@ def fetch(source: str, into: Path) -> None:
         _copy(Path(source).expanduser(), into)
     files = [path for path in into.rglob("*") if path.is_file()]
     if len(files) == 1 and files[0].name.endswith(ARCHIVES):
-        _unpack(files[0], into)
+        unpack(files[0], into, _wanted)
+        files[0].unlink()
         files = [path for path in into.rglob("*") if path.is_file()]
     if not files:
         raise DataError(f"{public_source(source)}: holds no files")
@@ -74,14 +72,6 @@ def _split(source: str) -> SplitResult:
 def _wanted(name: PurePosixPath) -> bool:
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
     return not hidden and name != PurePosixPath(MANIFEST)
-
-
-def _inside(name: str, source: str) -> PurePosixPath:
-    """The relative path of a member of an archive or bucket, refused where it would lead out of the folder."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise DataError(f"{source}: holds {name!r}, which would be written outside its folder; remove it from there")
-    return path
 
 
 def _copy(source: Path, into: Path) -> None:
@@ -137,31 +127,8 @@ def _download_objects(address: str, into: Path) -> None:
         return
     source = Prefix(address)
     sizes = source.objects()
-    paths = {name: _inside(name or PurePosixPath(source.address).name, source.address) for name in sizes}
+    paths = {name: inside(name or PurePosixPath(source.address).name, source.address) for name in sizes}
     wanted = {name: into / path for name, path in paths.items() if _wanted(path)}
     if not wanted:
         raise DataError(f"{source.address}: no object there; `aws s3 ls {source.address}/` should list some")
     source.download(wanted, sum(sizes[name] for name in wanted))
-
-
-def _unpack(archive: Path, into: Path) -> None:
-    """Unpack an archive beside itself and remove it."""
-    try:
-        if archive.name.endswith(".zip"):
-            with zipfile.ZipFile(archive) as members:
-                for member in progress(members.infolist(), f"unpack {archive.name}", "file"):
-                    if _wanted(_inside(member.filename, archive.name)):
-                        members.extract(member, into)
-        else:
-            with tarfile.open(archive) as tar:
-                tar.extractall(into, filter=_wanted_member)  # noqa: S202 - the filter refuses what leads outside
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise DataError(f"{archive.name}: not unpacked: {error}; check the archive") from None
-    archive.unlink()
-
-
-def _wanted_member(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    name = _inside(member.name, "the archive")
-    if not _wanted(PurePosixPath(*(part for part in name.parts if part != "."))):
-        return None
-    return tarfile.data_filter(member, folder)

@@ -7,6 +7,7 @@ AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_MAX_ATTEMPTS ...); there is nothing to confi
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +51,15 @@ def client() -> Any:
     """The client of this process; making one takes longer than most requests."""
     seconds = patience()
     retries = {"retries": {"max_attempts": 0}} if seconds else {}  # ours, in place of boto3's own
-    made = boto3.Session().client("s3", config=Config(max_pool_connections=_CONNECTIONS, **retries))
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None  # empty means unset
+    try:
+        made = boto3.Session(region_name=region).client(
+            "s3", config=Config(max_pool_connections=_CONNECTIONS, **retries)
+        )
+    except ValueError as error:  # botocore's, for an address without http://
+        raise StoreError(
+            f"S3: {error}; write AWS_ENDPOINT_URL_S3 with http:// or https://, and check AWS_DEFAULT_REGION"
+        ) from None
     if seconds:
         made.meta.events.register("needs-retry.s3", WaitForS3(seconds), unique_id="solid-patience")
     if host := unknown_name(made.meta.endpoint_url):

@@ -149,7 +149,7 @@ def test_a_link_out_of_a_tar_is_refused(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "../../secret"
         archive.addfile(link)
     source = write(tmp_path / "s", {"x.tar.gz": stream.getvalue()}) / "x.tar.gz"
-    with pytest.raises(DataError, match=r"x\.tar\.gz: not unpacked: .*outside"):
+    with pytest.raises(DataError, match=r"x\.tar\.gz: '.*' is a link or a device"):
         ingest(tmp_path / "raw", DataSettings(source=str(source)))
 
 

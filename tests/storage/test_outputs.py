@@ -349,6 +349,10 @@ def test_an_address_that_is_none_is_told_without_its_secret(address: str) -> Non
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"},
             "Unable to locate credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ),
+        (
+            {"AWS_ENDPOINT_URL_S3": "127.0.0.1:8333"},
+            "Invalid endpoint: 127.0.0.1:8333; write AWS_ENDPOINT_URL_S3 with http:// or https://",
+        ),
         ({"SOLID_CACHE": "/dev/null/x"}, "no folder for copies of S3 and notes: .*; name one with SOLID_CACHE"),
     ],
 )
