@@ -39,5 +39,6 @@ def test_texts_come_before_pictures_but_counting_tries_both(
 ) -> None:
     for kind in there:
         np.save(tmp_path / f"{kind}.npy", np.eye(3, dtype=np.float32))
+    (tmp_path / "features.json").write_text('{"digest": "digest"}')
     vectors = _vectors(tmp_path, 3, "digest", HEADS[head], ModelSettings())
     assert list(vectors) == expected

@@ -281,6 +281,6 @@ def test_the_command_says_what_is_missing(programs: Path, tmp_path: Path, store:
     command = [programs / "solid", "serve", "--model", "models:/tiny/2", "--token-file", tmp_path / "empty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
-        1,
+        2,
         f"Error: {tmp_path}/empty: empty; put the token there that requests have to bear\n",
     )

@@ -42,6 +42,7 @@ SMALL = ["training.epochs=1", "model.dim=8", "evaluation.bootstrap=100", "prepar
         ("https://h/x?access_token=abc", "https://h/x?access_token=***"),
         ("http://host:8080/users/me@home", "http://host:8080/users/me@home"),
         ("mail me@example.org, a=b, 12:30", "mail me@example.org, a=b, 12:30"),
+        ("see models:/solid@champion", "see models:/solid@champion"),
     ],
 )
 def test_what_a_secret_looks_like(text: str, shown: str) -> None:
