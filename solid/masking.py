@@ -15,10 +15,11 @@ from typing import Any, TextIO, cast
 from urllib.parse import quote, urlsplit
 
 HIDDEN = "***"
-# One slash, too: a typo must not show what the right address would not. A password may hold an @, or a slash. What stands
-# before the @ of a registered model's address, models:/name@alias, is its name.
+# One slash, too: a typo must not show what the right address would not. A password may hold an @, or a slash. In the
+# address of a registered model, models:/name@alias, what stands there is its name.
 _LOGIN = re.compile(
-    r"(?<![\w+.-])(?!models:/[^/])([A-Za-z][A-Za-z0-9+.-]*:/{1,3})(?:[^\s/'\"<>|]+|[^\s/'\"<>|:@]+:(?!\d+/)[^\s'\"<>|@]+)@"
+    r"(?<![\w+.-])(?!models:/[^/])"
+    r"([A-Za-z][A-Za-z0-9+.-]*:/{1,3})(?:[^\s/'\"<>|]+|[^\s/'\"<>|:@]+:(?!\d+/)[^\s'\"<>|@]+)@"
 )
 _NAMED = r"[\w.-]*(?:token|secret|passw|pwd|signature|credential|api[_-]?key|access[_-]?key)[\w.-]*|sig"
 _QUERY = re.compile(rf"([?&;](?:{_NAMED})=)[^&;\s'\"<>]+", re.IGNORECASE)

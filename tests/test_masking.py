@@ -147,7 +147,7 @@ def test_canaries_go_through_everything_and_come_out_nowhere(
     call(2, "solid-pipeline", "compile", "training", "--image", "solid:dev", "--allow-tag", *data)
     call(0, "solid-pipeline", "compile", "training", "--image", "solid:dev", "--allow-tag", *own)
     call(3, "solid-pipeline", "submit", "training.yaml")
-    call(3, "solid-pipeline", "submit", "training.yaml", "--parameter", f"data={{sauce: '{source}'}}")
+    call(2, "solid-pipeline", "submit", "training.yaml", "--parameter", f"data={{sauce: '{source}'}}")
     server.stop()
     for text in said:
         assert "canary" not in text, text
