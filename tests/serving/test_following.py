@@ -123,7 +123,12 @@ class Callers:
                 response = line.getresponse()
                 told = json.loads(response.read())
             except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
+                # Reset before a server took it: like a refused one it goes to another. One that is taken and gets no
+                # answer is RemoteDisconnected, and lost.
+                if type(error) in (BrokenPipeError, ConnectionResetError):
+                    number += 1
+                else:
+                    self.lost.append(repr(error))
                 line = None
                 continue
             if response.status != 200:
