@@ -15,7 +15,7 @@ import click
 from pipelines.schedule import schedule
 from pipelines.submit import submit
 from solid import __version__
-from solid.cli import settings_options
+from solid.cli.options import settings_options
 from solid.commands import Commands
 from solid.console import say
 from solid.kinds import BACKBONES

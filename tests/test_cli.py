@@ -17,10 +17,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from solid.cli import INPUT, main
+from solid.cli import main
 from solid.kinds import HEADS
 from solid.settings.schema import Settings
 from solid.steps import STEPS
+from solid.storage.places import INPUT
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
