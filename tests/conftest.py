@@ -105,6 +105,18 @@ def mlflow_store(
     return make
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Callable[[Path], str]) -> Iterator[str]:
+    """An MLflow store for all tests of a file, which is the only one that they know; its address."""
+    uri = mlflow_store(tmp_path_factory.mktemp("mlflow"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        patch.setenv("SOLID_TRACKING", "on")
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        yield uri
+
+
 def _folder(variable: str, default: str) -> Path:
     folder = Path(os.environ.get(variable, ROOT.parent / "shared" / default))
     if not folder.is_dir():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +47,8 @@ from solid.settings.schema import CheckSettings, ModelSettings, Settings, Traini
 from solid.storage.local import read_json, write_json
 from solid.training.loop import fit
 from solid.training.state import TrainingState
+
+pytestmark = pytest.mark.usefixtures("store")
 
 USERS, ITEMS, EVENTS, LENGTH = 80, 24, 8, 4
 DIGEST = "0" * 32 + ".dir"
@@ -108,18 +109,6 @@ def strong(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     model, loop = build(1), TrainingSettings(epochs=8, learning_rate=0.03, batch_size=40, metric="uauc")
     fit(model, Dataset.load(prepared), loop, TrainingState("test", "valid_uauc"), lambda state: None)
     return saved(model, tmp_path_factory.mktemp("strong") / "model", valid_uauc=0.9)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Callable[[Path], str]) -> Iterator[str]:
-    """A store of its own, for all tests of this file."""
-    uri = mlflow_store(tmp_path_factory.mktemp("mlflow"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-            patch.delenv(name)
-        patch.setenv("SOLID_TRACKING", "on")
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        yield uri
 
 
 def evaluated(folder: Path, prepared: Path, counted: dict[str, tuple[float, float]]) -> Path:
@@ -276,6 +265,7 @@ def test_an_id_that_begins_with_a_hyphen_is_an_id(registrations: Any) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.endswith("ignored, unknown to the model: -who, --what\n")
     assert CliRunner().invoke(main, ["recommend", "-k", "0", "i1"]).exit_code == 2
+    assert "0 is not in the range" in CliRunner().invoke(main, ["recommend", "-k0", "i1"]).output
 
 
 def test_recommend_without_such_a_model(registrations: Any) -> None:

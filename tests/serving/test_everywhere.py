@@ -6,8 +6,7 @@ sizes, and sums of floats differ in their last bits then.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +35,13 @@ from solid.serving.metrics import Metrics
 from solid.serving.users import Users
 from solid.storage.local import read_json
 
+pytestmark = pytest.mark.usefixtures("store")
+
 TOLERANCE = 1e-5
 KINDS = [(head, "sasrec") for head in HEADS] + [("solid", backbone) for backbone in BACKBONES if backbone != "sasrec"]
 K = 5
 # For the other kinds tests/models/test_graphs.py holds graphs against PyTorch, for a browser tests/device/test_demo.py.
 EXPORTED = [("static", "sasrec"), ("apg", "sasrec"), ("solid", "din")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Callable[[Path], str]) -> Iterator[str]:
-    uri = mlflow_store(tmp_path_factory.mktemp("mlflow"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-            patch.delenv(name)
-        patch.setenv("SOLID_TRACKING", "on")
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        yield uri
 
 
 Lists = list[tuple[list[str], list[float]]]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import os
 import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,18 +31,9 @@ from solid.serving.limits import Limits
 from solid.serving.metrics import Metrics
 from solid.tracking import connect
 
+pytestmark = pytest.mark.usefixtures("store")
+
 HISTORY = ["i3", "i4", "i9"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Callable[[Path], str]) -> Iterator[str]:
-    uri = mlflow_store(tmp_path_factory.mktemp("mlflow"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-            patch.delenv(name)
-        patch.setenv("SOLID_TRACKING", "on")
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        yield uri
 
 
 @pytest.fixture(scope="module")
