@@ -26,9 +26,7 @@ class _WithIds(PlacesCommand):
                 ids += rest
             elif arg in takes_value:
                 options += [arg, *([next(rest, "")] if takes_value[arg] else [])]
-            elif arg.partition("=")[0] in takes_value and "=" in arg:
-                options.append(arg)
-            elif takes_value.get(arg[:2]) and arg[2:].isdigit():  # such as -k5
+            elif (arg.partition("=")[0] in takes_value and "=" in arg) or (takes_value.get(arg[:2]) and arg[2:].isdigit()):
                 options.append(arg)
             else:
                 ids.append(arg)
