@@ -18,6 +18,12 @@ class _WithIds(PlacesCommand):
         """Put the options first, and ids behind the mark that ends them."""
         takes_value = {name: not option.is_flag for option in self.get_params(ctx) if isinstance(option, click.Option)
                        for name in option.opts}  # fmt: skip
+
+        def has_value(arg: str) -> bool:
+            """Whether it is an option together with its value: --model=x, -k5."""
+            name, equals, _ = arg.partition("=")
+            return bool(equals and name in takes_value) or bool(takes_value.get(arg[:2]) and arg[2:].isdigit())
+
         options: list[str] = []
         ids: list[str] = []
         rest = iter(args)
@@ -26,7 +32,7 @@ class _WithIds(PlacesCommand):
                 ids += rest
             elif arg in takes_value:
                 options += [arg, *([next(rest, "")] if takes_value[arg] else [])]
-            elif (arg.partition("=")[0] in takes_value and "=" in arg) or (takes_value.get(arg[:2]) and arg[2:].isdigit()):
+            elif has_value(arg):
                 options.append(arg)
             else:
                 ids.append(arg)
