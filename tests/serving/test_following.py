@@ -115,8 +115,8 @@ class Callers:
                 response = line.getresponse()
                 told = json.loads(response.read())
             except (OSError, http.client.HTTPException) as error:
-                # A server that stops closes the connections that are idle, and a request may cross that on its way: like
-                # a refused one it goes to another server. One that is taken and not answered is RemoteDisconnected.
+                # A server that stops closes idle connections, and a request may cross that on its way: like a refused
+                # one it goes to another server. One that is taken and not answered is RemoteDisconnected.
                 if len(self._places) > 1 and type(error) in (BrokenPipeError, ConnectionResetError):
                     number, self.moved = number + 1, self.moved + 1
                 else:
