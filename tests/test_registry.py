@@ -249,7 +249,7 @@ print(json.dumps([answer, solid.__file__]))
     assert [len(answer["items"]) for answer in answers] == [3, 3]
 
 
-def test_recommend_prints_a_table(registrations: Any, served: Any) -> None:
+def test_recommend_prints_a_table(registrations: Any, served: Any, caplog: pytest.LogCaptureFixture) -> None:
     (wanted,) = served.predict(None, [["i1", "i2", "i3"]], {"k": 2})
     lines = recommend("models:/tiny@champion", ["i1", "i2", "i3", "who"], 2).splitlines()
     assert lines[0].split() == ["rank", "item", "score", "title"]
@@ -257,6 +257,7 @@ def test_recommend_prints_a_table(registrations: Any, served: Any) -> None:
     assert lines[2].split() == ["2", second, f"{wanted['scores'][1]:.3f}", "Item", second]
     assert lines[3] == "ignored, unknown to the model: who"
     assert len(lines) == 4
+    assert "who" not in caplog.text  # it is said once
 
 
 def test_an_id_that_begins_with_a_hyphen_is_an_id(registrations: Any) -> None:

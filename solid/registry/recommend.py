@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from solid.tracking import clear_errors, connect
 
 
@@ -16,7 +20,7 @@ def recommend(model_uri: str, history: list[str], k: int) -> str:
     Raises:
         SolidError: there is no such model, or k is not positive.
     """
-    with clear_errors():
+    with clear_errors(), _no_log_of_answers():
         connect()
         import mlflow
 
@@ -29,3 +33,14 @@ def recommend(model_uri: str, history: list[str], k: int) -> str:
     if answer["unknown"]:
         lines.append(f"ignored, unknown to the model: {', '.join(answer['unknown'])}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+@contextmanager
+def _no_log_of_answers() -> Iterator[None]:
+    """A server's operator reads in its log that ids were unknown; here the table says which."""
+    log = logging.getLogger("solid.registry.serving")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
