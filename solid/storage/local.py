@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -42,9 +43,12 @@ def whole_folder(out: Path, *, holds: str, resumable: bool = False) -> Iterator[
         DataError: ``out`` is a file, or a folder that is no older output, or another process writes there.
     """
     out = out.resolve()
-    if out.exists() and not (out.is_dir() and ((out / holds).exists() or not any(out.iterdir()))):
-        raise DataError(f"{out}: exists and is no older output of this step; remove it, or choose another --out")
     with _only_writer(out) as scratch:
+        # Asked by the only one who may replace it: it cannot go between two looks.
+        if out.exists() and not (out.is_dir() and ((out / holds).exists() or not any(out.iterdir()))):
+            if not any(scratch.iterdir()):
+                scratch.rmdir()
+            raise DataError(f"{out}: exists and is no older output of this step; remove it, or choose another --out")
         for leftover in scratch.iterdir():
             if not (resumable and leftover.name == STATE):
                 _remove(leftover)
@@ -58,10 +62,14 @@ def whole_folder(out: Path, *, holds: str, resumable: bool = False) -> Iterator[
                 scratch.rmdir()
             raise
         retired = out.with_name(out.name + ".old.partial")
-        if out.exists():
+        while out.exists():
             # Renamed first, for a process killed while it removes files would leave half of the older folder.
             shutil.rmtree(retired, ignore_errors=True)
-            out.replace(retired)
+            try:
+                out.replace(retired)
+            except OSError as error:  # the writer before this one removes there what it has retired
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
         made.replace(out)
         shutil.rmtree(retired, ignore_errors=True)
 
@@ -71,11 +79,15 @@ def _only_writer(out: Path) -> Iterator[Path]:
     """Yield the scratch folder, made and held by this process alone; the lock ends with it, however that ends."""
     scratch = partial_of(out)
     while True:
-        scratch.mkdir(parents=True, exist_ok=True)
         try:
+            scratch.mkdir(parents=True, exist_ok=True)
             held = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue  # another process has just renamed it into place
+        except FileExistsError:
+            if os.path.lexists(scratch) and not scratch.is_dir():
+                raise DataError(f"{scratch}: in the way of the output to be, and no folder; remove it") from None
+            continue  # it was there, and has been renamed before anybody could look what it is
         try:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

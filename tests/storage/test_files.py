@@ -126,6 +126,34 @@ def test_of_two_writers_the_second_is_told(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"out/old": "1"}
 
 
+def test_a_scratch_folder_that_goes_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``Path.mkdir`` says where another writer renames the folder between its two looks."""
+    mkdir, errors = Path.mkdir, [FileExistsError(17, "File exists")]
+
+    def sometimes(path: Path, *given: Any, **more: Any) -> None:
+        if path.name == "out.partial" and errors:
+            raise errors.pop()
+        mkdir(path, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", sometimes)
+    with whole_folder(tmp_path / "out", holds="0") as folder:
+        (folder / "0").touch()
+    assert (tmp_path / "out" / "0").is_file()
+    assert not errors
+
+
+def test_a_file_in_the_way_of_the_scratch_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").write_text("mine")
+    with (
+        pytest.raises(DataError, match=r"out\.partial: in the way of the output to be, and no folder; remove it"),
+        whole_folder(tmp_path / "out", holds="0"),
+    ):
+        pass
+    assert (tmp_path / "out.partial").read_text() == "mine"
+
+
 @pytest.mark.parametrize("resumable", [False, True])
 def test_many_writers_at_once_leave_one_whole_output(tmp_path: Path, resumable: bool) -> None:
     """Processes that begin at the same moment, again and again: what is published is always of one of them, whole."""
